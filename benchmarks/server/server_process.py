@@ -75,10 +75,14 @@ class ServerProcess:
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers."""
+        return self.child_pids("server.worker")
+
+    def child_pids(self, program: str) -> list[int]:
+        """Return the process ids of the children that run a module, such as "server.inference"."""
         found = []
         for line in _ps("-A", "-o", "pid=,ppid=,command=").splitlines():
             pid, parent, command = line.split(None, 2)
-            if int(parent) == self.pid and "server.worker" in command:
+            if int(parent) == self.pid and program in command:
                 found.append(int(pid))
         return found
 
