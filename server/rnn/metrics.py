@@ -7,6 +7,7 @@ To add a metric, add its definition to `METRICS`. Everything else follows from i
 stream, the charts, the comparison and the files for download.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -164,7 +165,8 @@ def _clipped_share(update: Update) -> float:
 
 def _update_ratio(update: Update) -> float:
     before = update.before.flat
-    return euclidean_norm(update.after.flat - before) / euclidean_norm(before)
+    norm = euclidean_norm(before)
+    return euclidean_norm(update.after.flat - before) / norm if norm else math.nan
 
 
 def _learning_rate(update: Update) -> float:
