@@ -1,7 +1,7 @@
 /** A table of the runs: one row each, sortable by any column. */
 
 import { tableOf } from "./columns.js";
-import { isPageOutdated, visibleRuns } from "./reducers.js";
+import { isPageOutdated, metricInView, visibleRuns } from "./reducers.js";
 import { markerIcon } from "./series-styles.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
@@ -37,6 +37,7 @@ export class CompareTable {
       (state) => [
         ...[state.live, state.pendingDelete, state.chosen, state.y, state.goal, state.suggested],
         ...[state.reached, state.sort, isPageOutdated(state)],
+        ...[metricInView(state), state.metricCurves],
       ],
       () => {
         this.#timer ??= setTimeout(() => this.#show(), this.#rows.size ? BETWEEN_MS : 0);
@@ -58,7 +59,7 @@ export class CompareTable {
     find("#compare-copy").hidden = !rows.length;
     find("#compare-none").hidden = rows.length > 0;
     setText(find("#compare-shared"), shared);
-    const signature = columns.map(({ key }) => key).join();
+    const signature = columns.map(({ key, label }) => `${key} ${label}`).join();
     if (signature !== this.#columns) this.#buildHead(columns, signature);
     this.#showSort(state.sort);
     for (const id of this.#rows.keys()) {

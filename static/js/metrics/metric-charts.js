@@ -59,8 +59,9 @@ export function mountMetricCharts(store, sizeOf) {
       const x = MARGIN.l + scales.updateToPixel(Math.max(hovered, 1));
       crosshair.style.transform = `translateX(${x}px)`;
     }
-    const { update, metrics } = between(drawnMetrics(state), scales.range);
-    // A replay ends before the last measured update.
+    // Without a pointer, the newest values, also if the view ends before them. A replay ends before
+    // the last measured update.
+    const { update, metrics } = drawnMetrics(state);
     const i = bucketAt(update, hovered ?? lastUpdate(state.curve));
     for (const [name, buckets] of Object.entries(metrics)) {
       const value = section.querySelector(`#metric-${name} .metric-value`);

@@ -100,6 +100,11 @@ def test_new_metrics_of_a_zoom_are_fetched_and_a_phone_shows_them_all(
     page.locator("#follow").click()
     eventually(lambda: len(rows(page)), lambda n: n >= len(NAMES), "all metrics to be drawn")
     expect(none).to_be_hidden()
+    # Without a pointer the values are the newest, also of a zoom into the past.
+    value = page.locator("#metric-gradient_norm .metric-value")
+    newest = value.inner_text()
+    page.goto(f"{server.url}?run={run}&metrics=shown&scale=linear&range=20-40")
+    expect(value).to_have_text(newest)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -124,7 +129,10 @@ def test_a_metric_can_be_compared(
         "a line for each run",
     )
     page.wait_for_url("**metric=learning_rate**")
+    page.locator("#compare-metric").select_option("gradient_norm")
+    expect(table.get_by_role("columnheader", name="gradient norm")).to_be_visible()
     page.locator("#compare-metric").select_option("")
+    expect(table.get_by_role("columnheader", name="gradient norm")).to_be_hidden()
     expect(page.locator("#compare-readout")).to_contain_text("smooth loss")
 
 
