@@ -189,6 +189,7 @@ def _pictures() -> list[Picture]:
         Picture("watch-light", WIDE, "light", _watch),
         Picture("watch-dark", WIDE, "dark", _watch),
         Picture("axes-dark", WIDE, "dark", _choose_axes),
+        Picture("metrics-light", WIDE, "light", _show_metrics),
         Picture("passage-light", WIDE, "light", _ask_for_passage),
         Picture("timeline-dark", WIDE, "dark", _point_at_the_past),
         Picture("reading-light", WIDE, "light", _read_the_book),
@@ -262,6 +263,13 @@ def _choose_axes(page: Page) -> None:
     for name, value in (("xAxis", "seconds"), ("unit", "bits"), ("smoothing", "0.99")):
         page.locator(f'#axes-panel label:has(input[name="{name}"][value="{value}"])').click()
     expect(page.locator("#chart-readout")).to_contain_text("smoothing 0.99")
+
+
+def _show_metrics(page: Page) -> None:
+    _watch(page)
+    page.locator("#metrics-open").click()
+    expect(page.locator("#metric-learning_rate .metric-value")).to_have_text("0.1")
+    page.locator("#metric-gradient_norm").hover()
 
 
 def _ask_for_passage(page: Page) -> None:

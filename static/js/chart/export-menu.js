@@ -3,7 +3,7 @@
  * one file, and a link to the current view.
  */
 
-import { lossesFile, runFile, samplesFile, specFile } from "../net/api.js";
+import { lossesFile, metricsFile, runFile, samplesFile, specFile } from "../net/api.js";
 import { urlOf } from "../state/url-state.js";
 import { find } from "../lib/dom.js";
 import { download } from "../net/download.js";
@@ -22,6 +22,7 @@ export function mountExportMenu(store, chart) {
   const menu = popover(find("#export-open"), find("#export-panel"));
   const files = {
     losses: lossesFile,
+    metrics: metricsFile,
     samples: samplesFile,
     spec: specFile,
     run: (runId) => runFile(runId, true),

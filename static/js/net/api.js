@@ -611,6 +611,9 @@ export async function getOwnLossesFile(id) {
 /** Where the losses of every update can be downloaded. @type {(id: string) => string} */
 export const lossesFile = (id) => run(id, "/losses.csv");
 
+/** Where the metrics of every measured update can be downloaded. @type {(id: string) => string} */
+export const metricsFile = (id) => run(id, "/metrics.csv");
+
 /** Where all samples can be downloaded. @type {(id: string) => string} */
 export const samplesFile = (id) => run(id, "/samples.jsonl");
 
