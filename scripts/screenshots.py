@@ -68,6 +68,8 @@ QUOTATIONS_SPEC = {
     "sample_every": 1_000,
     "max_updates": 6_000,
 }
+# In the passage that the page suggests.
+QUOTATION = "What comes after twelve?"
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,8 @@ def main() -> int:
             _take(browser, url + picture.page, picture)
         quotations = _run(url, QUOTATIONS_SPEC)
         _wait_for_end(url, quotations)
-        page = f"{url}inside?run={quotations}&view=units"
-        _take(browser, page, Picture("units-light", WIDE, "light", _find_units))
+        for picture in _units(quotations):
+            _take(browser, url + picture.page, picture)
         browser.close()
     return 0
 
@@ -206,6 +208,15 @@ def _pictures() -> list[Picture]:
         Picture("update-light", WIDE, "light", _take_update_apart),
         Picture("phone-light", PHONE, "light", _watch),
         Picture("phone-dark", PHONE, "dark", _watch),
+    ]
+
+
+def _units(run: str) -> list[Picture]:
+    address = f"inside?run={run}&view=units"
+    return [
+        Picture("units-light", WIDE, "light", _find_units, address),
+        Picture("heat-map-light", WIDE, "light", _select_quotation, address),
+        Picture("experiments-dark", WIDE, "dark", _hold_unit, f"{address}&only=1&temperature=0.7"),
     ]
 
 
@@ -331,6 +342,31 @@ def _read_the_book(page: Page) -> None:
 def _find_units(page: Page) -> None:
     expect(page.locator("#units-plot .units-line")).to_be_visible()
     page.locator(".inside-views").evaluate("card => card.scrollIntoView()")
+
+
+def _select_quotation(page: Page) -> None:
+    """Select the unit that follows quotation marks, and a quotation; show the heat map."""
+    marks = page.locator("#units-rows tr", has_text="inside quotation marks").first
+    marks.locator("button").click()
+    first = page.locator("#inside-text").input_value().index(QUOTATION)
+    characters = page.locator("#unit-text span")
+    characters.nth(first).click()
+    characters.nth(first + len(QUOTATION) - 1).click(modifiers=["Shift"])
+    expect(page.locator("#spans-about")).to_contain_text(QUOTATION)
+    page.locator("#unit-text").blur()
+    page.mouse.move(5, 5)
+    page.locator("#unit-map-title").evaluate("title => title.scrollIntoView()")
+
+
+def _hold_unit(page: Page) -> None:
+    """Hold the unit at the value that it has inside quotation marks, and show the experiments."""
+    _select_quotation(page)
+    value = page.locator("#hold-value")
+    value.focus()
+    value.press("Home")
+    expect(page.locator("#hold-with-title")).to_contain_text("−1.00")
+    value.blur()
+    page.locator("#unit-text-title").evaluate("title => title.scrollIntoView()")
 
 
 def _take_update_apart(page: Page) -> None:

@@ -222,6 +222,8 @@ interface InsideState {
   /** The value at which the selected unit is held, and the seed of the passages. */
   held: number;
   seed: number;
+  /** Whether the passages with and without it are on the screen. */
+  holding: boolean;
   /** What the units of the network in view follow; null until it is known. */
   unitList: UnitList | null;
   /** The newest probe. Its text may be older than `text`. */

@@ -215,6 +215,8 @@ def test_a_unit_is_held(server: Server, window: Window, run: str) -> None:
     asked = {"unit": 2, "layer": 1, "seed": 7, "temperature": 0.8, "prime": TEXT}
     found = post(server, run, "intervention", **asked, value=-0.5)
     without, held = page.locator("#hold-without"), page.locator("#hold-with")
+    # The passages are written when they are in view.
+    page.locator("#hold-texts").scroll_into_view_if_needed()
     expect(held).to_have_text(found["with"], use_inner_text=False)
     assert without.text_content() == found["without"]
     expect(page.locator("#hold-with-title")).to_have_text("Layer 2, unit 2 held at −0.50")
@@ -245,6 +247,7 @@ def test_the_view_is_legible_and_fits_a_phone(
         server, open_window(color_scheme=scheme, viewport=phone), run, unit="1-2", stretch="6-10"
     )
     expect(page.locator("#spans-list li").first).to_be_visible()
+    page.locator("#hold-texts").scroll_into_view_if_needed()
     expect(page.locator("#hold-with .context")).to_be_attached()
     faint = [text for text in page.evaluate(CONTRASTS) if text["contrast"] < 4.5]
     assert faint == []

@@ -21,6 +21,7 @@ export const initialState = (given = {}) => ({
   onlyUnit: false,
   held: 1,
   seed: 0,
+  holding: false,
   runId: null,
   source: "latest",
   ...emptyRun,
@@ -31,8 +32,8 @@ export const initialState = (given = {}) => ({
  * The part of the state that belongs to the run in view.
  *
  * @type {Omit<InsideState, "operator" | "runs" | "view" | "temperature" | "tint" | "updateStep" |
- *   "compared" | "lag" | "threshold" | "edges" | "onlyUnit" | "held" | "seed" | "runId" |
- *   "source">}
+ *   "compared" | "lag" | "threshold" | "edges" | "onlyUnit" | "held" | "seed" | "holding" |
+ *   "runId" | "source">}
  */
 const emptyRun = {
   run: null,

@@ -18,6 +18,10 @@ export function mountHold(store) {
   const again = find("#hold-again");
   /** @type {Intervention | null} */
   let last = null;
+  // Two passages are not written for everyone who only looks for a unit.
+  new IntersectionObserver((entries) => {
+    set({ holding: entries.some(({ isIntersecting }) => isIntersecting) });
+  }).observe(find("#hold-texts"));
 
   const showFigures = () => {
     setText(find("#hold-value-text"), signed(value.valueAsNumber));
@@ -61,9 +65,9 @@ export function mountHold(store) {
   new Refresher(store, {
     live: false,
     wanted(state) {
-      const { view, runId, text, source, held, seed, askedAt } = state;
+      const { runId, text, source, held, seed, askedAt } = state;
       const unit = chosenUnit(state);
-      if (view !== "units" || !runId || text === null || !unit) return null;
+      if (!state.holding || !runId || text === null || !unit) return null;
       const request = { source, ...unit, value: held, length: LENGTH, seed, prime: text };
       return { run: runId, request: { ...request, temperature: state.temperature }, askedAt };
     },

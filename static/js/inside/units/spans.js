@@ -121,7 +121,8 @@ function about({ units, layer }, { request }, layers) {
 function searched(/** @type {UnitSpans} */ { units, spans, searched: { from, to }, model }) {
   if (!units.length) return "A lower threshold, or a shorter stretch, gives more units.";
   const places = format.plural(spans.length, "place", "places");
-  const how = spans.length ? `${places}, those with most of the units first,` : "No other place";
+  const order = units.length > 1 ? "those with most of the units" : "the longest";
+  const how = spans.length ? `${places}, ${order} first,` : "No place";
   return (
     `${how} in characters ${format.count(from)} to ${format.count(to)} of the corpus, ` +
     `as the network read them at update ${format.count(model.update)}.`

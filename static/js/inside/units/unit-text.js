@@ -85,6 +85,9 @@ export function mountUnitText(store) {
   host.addEventListener("pointerdown", (event) => {
     const at = Strip.indexOf(event.target);
     if (at === null || event.button !== 0) return;
+    // Otherwise all moves of a finger would have the first character as their target.
+    const { target, pointerId } = event;
+    if (target.hasPointerCapture(pointerId)) target.releasePointerCapture(pointerId);
     const { position } = store.get();
     anchor = event.shiftKey && position !== null ? position : at;
     if (anchor === at) set({ position: at, stretch: null });
