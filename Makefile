@@ -12,7 +12,8 @@ python := .venv/bin/python
 pip_unlocked := -m pip --disable-pip-version-check --no-input install --quiet \
                 --no-deps --only-binary :all:
 pip := $(pip_unlocked) --require-hashes
-# One pytest process per core. The tests of a file run in one process and share its fixtures.
+# One pytest process per core, and one more (tests/conftest.py). The tests of a file run in one
+# process and share its fixtures.
 parallel := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # A user's pip settings may ask for --user, which does not work in a virtual environment.
 export PIP_USER := 0

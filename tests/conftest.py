@@ -51,6 +51,12 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Return one more than the number of cores, because tests also wait."""
+    return (yield) + 1
+
+
 def pytest_collection_modifyitems(items):
     slow_modules = set()
     for item in items:

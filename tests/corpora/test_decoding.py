@@ -1,5 +1,6 @@
 import codecs
 import io
+import itertools
 import random
 import sys
 import zipfile
@@ -560,23 +561,21 @@ def test_utf_16_cut_at_an_odd_byte_is_repaired(language, encoding):
     assert "1 invalid sequence replaced by \ufffd" in decoded.repairs
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("language", PASSAGES)
-@pytest.mark.parametrize("mark", ["", "\ufeff"])
-@pytest.mark.parametrize("lost_bytes", [1, 2, 3])
-def test_a_wide_encoding_without_its_first_bytes_is_recognised(
-    encoding, language, mark, lost_bytes
-):
-    width = 2 if "16" in encoding else 4
+def test_a_wide_encoding_without_its_first_bytes_is_recognised(language):
     introduction = "A plain “introduction” of two lines.\n" * 2
-    for text in (PASSAGES[language] * 5, introduction + PASSAGES[language] * 2):
+    texts = (PASSAGES[language] * 5, introduction + PASSAGES[language] * 2)
+    encodings = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+    for case in itertools.product(texts, encodings, ("", "\ufeff"), (1, 2, 3)):
+        text, encoding, mark, lost_bytes = case
+        width = 2 if "16" in encoding else 4
         first = max(0, -(-lost_bytes // width) - len(mark))
         decoded = decode_text((mark + text).encode(encoding)[lost_bytes:])
         found = decoded.text.replace("\ufffd", "")
         # The character that was cut may be left, as one at the other end may be lost.
         places = [(at, end) for at in range(first + 2) for end in (len(text) - 1, len(text))]
-        assert found in {text[at:end] for at, end in places}
-        assert decoded.readings == ()
+        assert found in {text[at:end] for at, end in places}, case
+        assert decoded.readings == (), case
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

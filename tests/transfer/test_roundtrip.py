@@ -115,7 +115,8 @@ def test_a_run_that_is_there_already_is_imported_as_a_copy(exported, target, the
 
 
 def test_a_running_run_is_exported_without_stopping_and_imported_paused(origin, target):
-    run = origin.create(hidden_size=12, sample_every=50, max_updates=None, checkpoint_every_s=3_600)
+    spec = {"hidden_size": 12, "sample_every": 50, "checkpoint_every_s": 3_600, "pace": 1_000}
+    run = origin.create(max_updates=None, **spec)
     origin.until(run, lambda now: now["update"] > 300)
     file = export(origin, run)
     at = origin.run(run)["update"]
