@@ -530,6 +530,7 @@ def test_validation_losses_are_points_on_the_axes_of_the_smooth_losses(module: M
         "x": "updates",
         "y": "sequence",
         "validation": "shown",
+        "metricNames": [],
     }
 
     def lines(**changes: Any) -> list[Any]:
