@@ -21,6 +21,7 @@ from benchmarks.toy_texts import toy_texts
 from benchmarks.training.comparison import comparison, missing_candidates
 from benchmarks.training.generation import generation
 from benchmarks.training.lower_bound import lower_bound
+from benchmarks.training.metrics import metrics
 from benchmarks.training.scaling import scaling
 from benchmarks.training.timing import REPEATS
 from benchmarks.units import units
@@ -29,6 +30,7 @@ from benchmarks.weights import weights
 
 TARGETED = {
     "history": long_history,
+    "metrics": metrics,
     "viewers": viewers,
     "report": report,
     "transfer": transfer,

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.answers import find_answers
+from server.rnn.network import Network
 from server.rnn.optimizers.clipping import clipped_share
 from server.rnn.parameters import Array, Parameters, euclidean_norm
+from server.rnn.training.batches import BatchIterator
 from server.rnn.training.settings import TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 
@@ -33,12 +35,11 @@ __all__ = [
     "measured_updates",
 ]
 
-MEASURED_EVERY = 32
+MEASURED_EVERY = 64
 """The updates that are measured are the multiples of this number.
 
-Measuring takes about as long as an update, so a smaller power of two would cost more than 2 % of
-the time (``python -m benchmarks metrics``). Stored histories depend on it: a change needs a
-migration.
+Measuring takes half as long as an update, so half of this number would cost about 2 % of the time
+(``python -m benchmarks metrics``). Stored histories depend on it: a change needs a migration.
 """
 
 
@@ -81,9 +82,22 @@ class Training:
         return None if self.vocabulary is None else find_answers(self.text, self.vocabulary)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """What a metric is computed from. The arrays must not be changed or kept.
+
+    They are where the network has them, so that measuring copies little.
+
+    Parameters
+    ----------
+    training : Training
+    network : Network
+        After its backward pass.
+    batches : BatchIterator
+        Before it advances.
+    step : Parameters
+        See below; it may be filled later.
+    number, loss, learning_rate, x, y
+        See below.
 
     Attributes
     ----------
@@ -94,32 +108,59 @@ class Update:
         In nats, summed over the sequence and averaged over the streams.
     learning_rate : float
         eta of this update's step.
-    gradients : Parameters
-        Before clipping.
-    before, after : Parameters
-        The parameters before and after the step.
-    positions : list of int
-        The index in the text of the first character that each of the B streams reads.
     x, y : ndarray of intp, shape (T, B)
         The characters read, and the character that follows each of them.
-    likeliest : ndarray of intp, shape (T, B)
-        The character to which the network gave the greatest probability of following.
-    losses : ndarray, shape (T, B)
-        -log of the probability of each character in `y`, in nats.
+    step : Parameters
+        The change of the parameters. A metric that is measured before clipping must not use it.
     """
 
-    training: Training
-    number: int
-    loss: float
-    learning_rate: float
-    gradients: Parameters
-    before: Parameters
-    after: Parameters
-    positions: list[int]
-    x: NDArray[np.intp]
-    y: NDArray[np.intp]
-    likeliest: NDArray[np.intp]
-    losses: Array
+    __slots__ = (
+        *("_batches", "_network", "learning_rate", "loss", "number", "step"),
+        *("training", "x", "y"),
+    )
+
+    def __init__(
+        self,
+        training: Training,
+        network: Network,
+        batches: BatchIterator,
+        *,
+        step: Parameters,
+        number: int,
+        loss: float,
+        learning_rate: float,
+        x: NDArray[np.intp],
+        y: NDArray[np.intp],
+    ) -> None:
+        self._network, self._batches = network, batches
+        self.training, self.step = training, step
+        self.number, self.loss, self.learning_rate = number, loss, learning_rate
+        self.x, self.y = x, y
+
+    @property
+    def gradients(self) -> Parameters:
+        """The gradients, clipped unless the metric is measured before clipping."""
+        return self._network.gradients
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters after the step, or before it if the metric is measured before clipping."""
+        return self._network.parameters
+
+    @property
+    def positions(self) -> list[int]:
+        """The index in the text of the first character that each of the B streams reads."""
+        return self._batches.text_positions
+
+    @property
+    def likeliest(self) -> NDArray[np.intp]:
+        """The character with the greatest probability of following, of shape (T, B)."""
+        return self._network.likeliest
+
+    @property
+    def losses(self) -> Array:
+        """-log of the probability of each character in `y`, in nats, of shape (T, B)."""
+        return self._network.losses.reshape(self.x.shape)
 
 
 def _always(_: Training) -> bool:
@@ -142,6 +183,8 @@ class Metric:
         What the metric says, in a sentence or two.
     measure : callable
         Returns the value at an `Update`; NaN where this update has none.
+    before_clipping : bool
+        Whether to call `measure` before the gradients are clipped, not after the step.
     applies : callable
         Whether a `Training` has the metric at all; it is asked once.
     """
@@ -151,6 +194,7 @@ class Metric:
     unit: str
     explanation: str
     measure: Callable[[Update], float]
+    before_clipping: bool = False
     applies: Callable[[Training], bool] = _always
 
 
@@ -164,9 +208,8 @@ def _clipped_share(update: Update) -> float:
 
 
 def _update_ratio(update: Update) -> float:
-    before = update.before.flat
-    norm = euclidean_norm(before)
-    return euclidean_norm(update.after.flat - before) / norm if norm else math.nan
+    norm = euclidean_norm(update.parameters.flat)
+    return euclidean_norm(update.step.flat) / norm if norm else math.nan
 
 
 def _learning_rate(update: Update) -> float:
@@ -195,6 +238,7 @@ METRICS: dict[str, Metric] = {
                 " peak is an exploding gradient."
             ),
             measure=_gradient_norm,
+            before_clipping=True,
         ),
         Metric(
             name="clipped_share",
@@ -206,6 +250,7 @@ METRICS: dict[str, Metric] = {
                 " steps."
             ),
             measure=_clipped_share,
+            before_clipping=True,
             applies=lambda training: training.settings.clip is not None,
         ),
         Metric(

@@ -15,8 +15,8 @@ from server.spec.run_spec import RunSpec, SpecError
 __all__ = ["Sizes", "batch_layout", "measure_sizes"]
 
 # Buffers of the size of the parameters: the parameters, their gradients, the optimizer's state, two
-# best models, the copy from which a checkpoint is written, and two of what the metrics need.
-PARAMETER_BUFFERS = 10
+# best models, the copy from which a checkpoint is written, and the one that the metrics need.
+PARAMETER_BUFFERS = 9
 # Rows of the hidden size, and of the vocabulary size, per character of a sequence.
 STATE_ROWS, OUTPUT_ROWS = 6, 2
 # A worker accepts no command while it writes a sample. This many multiplications take two to three

@@ -1,10 +1,11 @@
-"""The measurement of an update: what the metrics need, kept from the gradients to the step."""
+"""The measurement of an update: what the metrics need, from the gradients to the step."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.metrics import METRICS, MetricValues, Training, Update
 from server.rnn.network import Network
+from server.rnn.training.batches import BatchIterator
 
 
 class Measurement:
@@ -12,51 +13,67 @@ class Measurement:
 
     Parameters
     ----------
+    training : Training
+        What the metrics may know besides the update.
     network : Network
         The network that learns.
-    training : Training
-        What the metrics may know besides.
+    batches : BatchIterator
+        The text that it reads.
     """
 
-    def __init__(self, network: Network, training: Training) -> None:
-        self._network = network
+    def __init__(self, training: Training, network: Network, batches: BatchIterator) -> None:
         self._training = training
+        self._network = network
+        self._batches = batches
         self._metrics = [metric for metric in METRICS.values() if metric.applies(training)]
-        self._gradients = network.gradients.like()
-        self._before = network.parameters.like()
+        self._step = network.parameters.like()
+        self._values: MetricValues = {}
 
-    def begin(self) -> None:
-        """Keep the gradients, which clipping changes, and the parameters, which the step does."""
-        np.copyto(self._gradients.flat, self._network.gradients.flat)
-        np.copyto(self._before.flat, self._network.parameters.flat)
-
-    def end(
+    def begin(
         self,
         *,
         number: int,
         loss: float,
         learning_rate: float,
-        positions: list[int],
         x: NDArray[np.intp],
         y: NDArray[np.intp],
-    ) -> MetricValues:
-        """Return the values of the metrics that apply; call this after the step.
+    ) -> Update:
+        """Measure what must be measured before clipping, and keep the parameters.
 
-        The parameters are those of `Update`.
+        Parameters
+        ----------
+        number, loss, learning_rate, x, y
+            As in `Update`.
+
+        Returns
+        -------
+        Update
+            For `end`.
         """
-        network = self._network
         update = Update(
-            training=self._training,
+            self._training,
+            self._network,
+            self._batches,
+            step=self._step,
             number=number,
             loss=loss,
             learning_rate=learning_rate,
-            gradients=self._gradients,
-            before=self._before,
-            after=network.parameters,
-            positions=positions,
             x=x,
             y=y,
-            likeliest=network.likeliest,
-            losses=network.losses.reshape(x.shape),
         )
-        return {metric.name: float(metric.measure(update)) for metric in self._metrics}
+        self._values = {}
+        self._measure(update, before_clipping=True)
+        np.copyto(self._step.flat, self._network.parameters.flat)
+        return update
+
+    def end(self, update: Update) -> MetricValues:
+        """Measure the rest, after the step; return the values of all metrics that apply."""
+        step = self._step.flat
+        np.subtract(self._network.parameters.flat, step, step)
+        self._measure(update, before_clipping=False)
+        return {metric.name: self._values[metric.name] for metric in self._metrics}
+
+    def _measure(self, update: Update, *, before_clipping: bool) -> None:
+        for metric in self._metrics:
+            if metric.before_clipping == before_clipping:
+                self._values[metric.name] = float(metric.measure(update))

@@ -158,7 +158,7 @@ class Trainer:
         self._divergence = DivergenceDetector(T, vocabulary_size)
         self.metrics: MetricValues = {}
         self._training = Training(settings=settings, text=indices, vocabulary=vocabulary)
-        # Created at the first update that is measured: it has two buffers of the parameters' size.
+        # Created at the first update that is measured: it has a buffer of the parameters' size.
         self._measurement: Measurement | None = None
 
         self._network = network = Network(
@@ -245,11 +245,13 @@ class Trainer:
             self._track_best(loss)
             network.backward()
             if measurement is not None:
-                measurement.begin()
+                measured = measurement.begin(
+                    number=self.updates + 1, loss=loss, learning_rate=self.learning_rate, x=x, y=y
+                )
             if self._clip is not None:
                 self._clip()
             self._optimizer.step(self.learning_rate)
-            self.metrics = {} if measurement is None else self._measure(measurement, loss, x, y)
+            self.metrics = {} if measurement is None else measurement.end(measured)
         network.carry()
         self.loss = loss
         self.updates += 1
@@ -280,20 +282,8 @@ class Trainer:
         if (self.updates + 1) % MEASURED_EVERY:
             return None
         if self._measurement is None:
-            self._measurement = Measurement(self._network, self._training)
+            self._measurement = Measurement(self._training, self._network, self._batches)
         return self._measurement
-
-    def _measure(
-        self, measurement: Measurement, loss: float, x: NDArray[np.intp], y: NDArray[np.intp]
-    ) -> MetricValues:
-        return measurement.end(
-            number=self.updates + 1,
-            loss=loss,
-            learning_rate=self.learning_rate,
-            positions=self._batches.text_positions,
-            x=x,
-            y=y,
-        )
 
     def _set_kernel(self, kernel: str) -> None:
         compiled = load_numba() if kernel == "numba" else None

@@ -11,8 +11,8 @@ from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES
 
 N = MEASURED_EVERY
-UPDATES = 330
-SMALL = {"hidden_size": 6, "sample_length": 40, "max_updates": UPDATES, "sample_every": 300}
+UPDATES = 10 * N + 10
+SMALL = {"hidden_size": 6, "sample_length": 40, "max_updates": UPDATES, "sample_every": 600}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def run(server):
     run = server.create(
         **SMALL, corpus=server.upload(PAGES)["id"], learning_rate_decay=0.5, clip=0.3, paused=True
     )
-    server.post(run, "step", {"updates": 200})
+    server.post(run, "step", {"updates": 6 * N + 8})
     server.post(run, "checkpoints")
     server.post(run, "resume")
     return server.until_ended(run)
@@ -84,12 +84,12 @@ def test_buckets_keep_the_extremes_of_a_range(server, run, values):
 
 
 def test_a_fork_continues_the_metrics_of_its_parent(server, run, values):
-    (made, *_) = [each for each in server.get(run, "checkpoints") if each["update"] == 200]
-    changes = {"clip": None, "max_updates": 264}
+    (made, *_) = [each for each in server.get(run, "checkpoints") if each["update"] == 6 * N + 8]
+    changes = {"clip": None, "max_updates": 8 * N + 8}
     forked = server.post(run, "fork", {"checkpoint": made["id"], "spec": changes})
     server.until_ended(forked)
     found = server.get(forked, "metrics")
-    assert found["update"] == list(range(N, 265, N))
+    assert found["update"] == list(range(N, 8 * N + 1, N))
     assert found["metrics"]["gradient_norm"]["mean"][:6] == values["gradient_norm"][:6]
     assert found["metrics"]["clipped_share"]["mean"] == [*values["clipped_share"][:6], None, None]
     file = server.client.get(f"/api/runs/{forked['id']}/metrics.csv").text
