@@ -58,7 +58,7 @@ def long_history(arguments: list[str], console: Console) -> list[Verdict]:
     found: dict[int, tuple[Times, dict[str, float]]] = {}
     for length in lengths:
         with _synthetic_run(length, train=train) as synthetic:
-            times = {"the store, CPU: any range": _ranges_of_the_store(synthetic)}
+            times = _ranges_of_the_store(synthetic)
             with ServerProcess(synthetic.data_dir) as server:
                 memory = {"server, started": float(memory_bytes(server.pid))}
                 times |= _measure_requests(server, synthetic)
@@ -104,17 +104,23 @@ def _ranges(updates: int) -> list[tuple[int, int, int]]:
     return [*widest, *(_range(random_, updates) for _ in range(RANGES))]
 
 
-def _ranges_of_the_store(synthetic: SyntheticRun) -> list[float]:
-    store = Store(synthetic.database)
+def _ranges_of_the_store(synthetic: SyntheticRun) -> Times:
+    store, run = Store(synthetic.database), synthetic.run
+    readers: dict[str, Callable[..., object]] = {
+        "the store, CPU: any range": partial(queries.reduced_loss, store, run),
+        "the store, CPU: any range of all metrics": partial(
+            queries.reduced_metrics, store, run, None
+        ),
+    }
     try:
         ranges = _ranges(synthetic.updates)
-        return [
-            _timed(
-                partial(queries.reduced_loss, store, synthetic.run, first, last, points=points),
-                time.process_time,
-            )
-            for first, last, points in ranges
-        ]
+        return {
+            name: [
+                _timed(partial(read, first, last, points=points), time.process_time)
+                for first, last, points in ranges
+            ]
+            for name, read in readers.items()
+        }
     finally:
         store.close()
 
@@ -138,6 +144,10 @@ def _measure_requests(server: ServerProcess, synthetic: SyntheticRun) -> Times:
         ranges = _ranges(synthetic.updates)
         return [of_range(*at, factors[n % len(factors)]) for n, at in enumerate(ranges)]
 
+    def of_metrics(first: int, last: int, points: int) -> float:
+        path = f"{run}/metrics?from={first}&to={last}&points={points}"
+        return _timed(lambda: server.request("GET", path))
+
     others = [factor for factor in FACTORS if factor != OWN_SMOOTHING]
     times = {
         "GET loss: any range": of_ranges(OWN_SMOOTHING),
@@ -145,6 +155,7 @@ def _measure_requests(server: ServerProcess, synthetic: SyntheticRun) -> Times:
         "GET loss: smoothed otherwise, at first": [of_range(1, 1, 1, other) for other in others],
         "GET loss: any range, smoothed otherwise": of_ranges(*others),
         "GET loss: all": several(lambda: server.request("GET", f"{run}/loss")),
+        "GET metrics: any range": [of_metrics(*at) for at in _ranges(synthetic.updates)],
         "GET samples": several(lambda: server.request("GET", f"{run}/samples")),
         "GET loss/positions: 20 epochs": several(
             lambda: server.request("GET", f"{run}/loss/positions")
@@ -217,8 +228,10 @@ def _verdicts(found: dict[int, tuple[Times, dict[str, float]]]) -> Iterator[Verd
     times, memory = found[longest]
     for of in (
         "the store, CPU: any range",
+        "the store, CPU: any range of all metrics",
         "GET loss: any range",
         "GET loss: any range, smoothed otherwise",
+        "GET metrics: any range",
     ):
         p95 = float(np.percentile(times[of], 95))
         yield Verdict(f"At {longest:,} updates, {of}, 95%, ms", p95, "under", RANGE_LIMIT_MS)

@@ -1,10 +1,10 @@
 """A data directory with a run of any length, of which only the first updates are trained.
 
 A server creates a run and trains it for a thousand updates. After it has stopped, the rest of the
-history is written through the server's own `Store`: the first losses, repeated with noise, a sample
-wherever one is due, and the milestones of the epochs. The checkpoint gets the counters of the last
-update. A server then resumes the run like any other: its worker has the network of update 1,000 and
-counts from the end of the history.
+history is written through the server's own `Store`: the first losses and metrics, repeated with
+noise, a sample wherever one is due, and the milestones of the epochs. The checkpoint gets the
+counters of the last update. A server then resumes the run like any other: its worker has the
+network of update 1,000 and counts from the end of the history.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from benchmarks.server.server_process import ServerProcess
 from server.checkpoints.npz import read_archive, write_archive
+from server.checkpoints.unflushed import ARRAY, PREFIX
 from server.history.run_history import Records
+from server.rnn.metrics import measured_updates
 from server.spec.sample_schedule import epoch_is_marked, next_sample
 from server.spec.schemas import Best, Milestone, Run, RunState
 from server.store import queries
@@ -83,15 +85,19 @@ def _write(store: Store, synthetic: SyntheticRun) -> None:
     run = next(run for run in queries.list_runs(store) if run.id == synthetic.run)
     known = queries.losses(store, run.id, 1, TRAINED_UPDATES)
     pattern = queries.list_samples(store, run.id)[-1]
+    names = queries.metric_names(store, run.id)
+    values = queries.metric_values(store, run.id, names, measured_updates(1, TRAINED_UPDATES)) or []
+    metrics = dict(zip(names, values, strict=True))
     noise = np.random.default_rng(0)
     while run.update < synthetic.updates:
         first = run.update + 1
         last = min(run.update + CHUNK_UPDATES, synthetic.updates)
         losses = noise.permutation(np.resize(known, last - first + 1)) + noise.random()
         _set_state(run, last, float(losses[-1]))
-        store.add_report(
-            run.id, run.model_dump_json(), Records(first, losses), _epochs(run, first, last)
-        )
+        count = len(measured_updates(first, last))
+        measured = {name: noise.permutation(np.resize(of, count)) for name, of in metrics.items()}
+        records = Records(first, losses, measured)
+        store.add_report(run.id, run.model_dump_json(), records, _epochs(run, first, last))
         at = first - 1
         while (at := next_sample(at, run.spec.sample_every)) <= last:
             sample = pattern.model_copy(update={"update": at, "epoch": 1, "hurrahs": []})
@@ -136,7 +142,8 @@ def _set_checkpoints(store: Store, synthetic: SyntheticRun, run: Run) -> None:
     }
     meta["trainer"] |= counters
     none: NDArray[np.float64] = np.empty(0)
-    arrays["unflushed.losses"] = none
+    arrays = {name: each for name, each in arrays.items() if not name.startswith(PREFIX)}
+    arrays[ARRAY] = none
     nothing = {"first": run.update + 1, "last": run.update, "samples": [], "epochs": []}
     meta["unflushed"] = nothing | {"seconds": run.seconds}
     write_archive(path, arrays, meta)

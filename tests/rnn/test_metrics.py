@@ -186,7 +186,7 @@ def test_an_update_without_answers_has_no_share_of_right_ones_and_a_novel_has_no
     vocabulary = Vocabulary.from_text(text)
     settings = TrainerSettings(hidden_size=3, sequence_length=6)
     trainer = Trainer(vocabulary.encode(text), len(vocabulary), settings, vocabulary)
-    shares = [metrics["right_answers"] for metrics in train(trainer, 8 * N).values()]
+    shares = [metrics["right_answers"] for metrics in train(trainer, 40 * N).values()]
     assert 0 < sum(map(math.isnan, shares)) < len(shares)
     text = text[:-2] + "\n"
     trainer = Trainer(vocabulary.encode(text), len(vocabulary), settings, vocabulary)

@@ -11,6 +11,7 @@ import pytest
 from server.corpora.quality import Quality
 from server.files.disk_errors import StorageError
 from server.history.run_history import Records
+from server.rnn.metrics import MEASURED_EVERY as N
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Checkpoint, Milestone, Run, RunState, Sample
 from server.store import queries
@@ -159,6 +160,38 @@ def test_a_deleted_run_stays_deleted_when_it_is_saved_late(store):
         == []
     )
     assert len(losses_of(store, "a")) == 0
+
+
+def test_metrics_follow_their_run_when_it_goes_back_is_forked_and_deleted(store, tmp_path):
+    def norms(run):
+        reduced = queries.reduced_metrics(store, run, None, 1, None, points=100)
+        known = reduced.metrics.get("gradient_norm")
+        return None if known is None else dict(zip(reduced.update, known.mean, strict=True))
+
+    def report(first, values):
+        losses = np.ones(N * len(values))
+        text = some_run("a", update=first + len(losses) - 1).model_dump_json()
+        records = Records(first, losses, {"gradient_norm": np.array(values)})
+        store.add_report("a", text, records, [])
+
+    add(store, some_run("a"))
+    assert norms("a") is None
+    report(1, [1.0, 2.0, 3.0, 4.0])
+    # A worker repeats what it reported before.
+    report(2 * N + 1, [3.0, 4.0, 5.0])
+    assert norms("a") == {n * N: n for n in range(1, 6)}
+    text = some_run("b", update=3 * N + 1).model_dump_json()
+    saved = Checkpoint(id="c", update=0, smooth_loss=None, note=None, bytes=1, created_at="")
+    store.add_fork("b", text, parent="a", update=3 * N + 1, checkpoint=saved)
+    assert norms("b") == {N: 1, 2 * N: 2, 3 * N: 3}
+    text = some_run("a", update=2 * N - 1).model_dump_json()
+    store.rewind("a", text, Records(5 * N + 1, np.empty(0)), [], update=2 * N - 1)
+    assert norms("a") == {N: 1}
+    text = some_run("a", update=2 * N).model_dump_json()
+    store.add_report("a", text, Records(2 * N, np.ones(1), {"gradient_norm": np.full(1, 7.0)}), [])
+    assert norms("a") == {N: 1, 2 * N: 7}
+    store.delete_run("a")
+    assert (norms("a"), norms("b")) == (None, {N: 1, 2 * N: 2, 3 * N: 3})
 
 
 WRITER = """

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from contextlib import closing
 
+import numpy as np
 import pytest
 
+from server.history.run_history import Records
+from server.rnn.metrics import MEASURED_EVERY as N
 from server.store import migrations, queries
 from server.store.database import Store
 from server.store.migrations import (
@@ -398,6 +401,29 @@ def test_a_newer_database_is_refused_and_nothing_is_written(tmp_path, crashed):
         f"{path} has version {VERSION + 1}, but this program can use only versions up to {VERSION}:"
         " use the newer version of Hurrah that created it."
     )
+
+
+def test_a_run_of_a_database_without_metrics_keeps_its_losses_and_gets_metrics(tmp_path):
+    path, losses = tmp_path / "hurrah.db", np.arange(1.0, 5 * N)
+    store = Store(path)
+    store.add_run("a", "{}")
+    store.add_report("a", "{}", Records(1, losses), [])
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE metrics")
+        connection.execute("PRAGMA user_version = 6")
+    store = Store(path)
+    try:
+        assert read_version(backup_path(path, 6)) == 6
+        assert queries.metric_names(store, "a") == []
+        more = Records(5 * N, np.ones(2 * N), {"gradient_norm": np.array([5.0, 6.0])})
+        store.add_report("a", "{}", more, [])
+        assert queries.losses(store, "a", 1, 5 * N - 1).tolist() == losses.tolist()
+        (values,) = queries.metric_values(store, "a", ["gradient_norm"], range(N, 6 * N + 1, N))
+        assert np.isnan(values[:4]).all()
+        assert values[4:].tolist() == [5.0, 6.0]
+    finally:
+        store.close()
 
 
 def test_a_server_refuses_the_data_directory_of_a_newer_version(tmp_path):
