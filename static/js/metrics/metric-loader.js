@@ -1,6 +1,6 @@
 /**
  * Fetches finer metrics than those that the messages bring: of a zoom, and of the first updates,
- * which a logarithmic axis shows large.
+ * which a logarithmic axis and a replay show large.
  */
 
 import { getMetrics, nullOnProblem } from "../net/api.js";
@@ -12,6 +12,7 @@ const POINTS = 600;
 const RANGES = 4; // for an axis on which updates are not evenly spaced
 const DEBOUNCE_MS = 150;
 const EVERY_MS = 5000; // while the run trains; the messages bring the newest metrics
+const REPLAY_EVERY_MS = 1000;
 
 /**
  * Keep `state.metricDetail` in step with the run and the view.
@@ -59,7 +60,10 @@ export function fetchMetrics(store) {
       schedule(DEBOUNCE_MS);
     },
   );
-  const refresh = () => schedule(Math.max(0, askedAt + EVERY_MS - performance.now()));
+  const refresh = () => {
+    const everyMs = store.get().playback ? REPLAY_EVERY_MS : EVERY_MS;
+    schedule(Math.max(0, askedAt + everyMs - performance.now()));
+  };
   store.watch(({ run }) => [run?.update], refresh);
   document.addEventListener("visibilitychange", refresh);
 }
@@ -67,14 +71,14 @@ export function fetchMetrics(store) {
 const visible = () => document.visibilityState === "visible";
 
 /**
- * Whether the metrics are shown in a part of the run, or on an axis on which updates are not evenly
- * spaced.
+ * Whether the metrics are shown in a part of the run, in a replay, or on an axis on which updates
+ * are not evenly spaced.
  *
  * @param {WatchState} state
  */
-const wanted = ({ metricsShown, curveTab, range, scale, xAxis }) =>
+const wanted = ({ metricsShown, curveTab, range, scale, xAxis, playback }) =>
   metricsShown && curveTab === "time" &&
-  (range !== null || scale === "log" || xAxis === "seconds");
+  (range !== null || playback !== null || scale === "log" || xAxis === "seconds");
 
 /**
  * The ranges of updates to fetch, of equal width on the screen.

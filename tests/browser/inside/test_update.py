@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize, expect
@@ -131,3 +132,18 @@ def test_a_run_that_trains_is_paused_first(server: Server, window: Window) -> No
     window.open(server, run)
     page.locator("#step-inside").click()
     expect(page.locator("#update-title")).to_have_text(f"Update {update + 1:,}")
+
+
+def test_characters_without_a_glyph_have_codes(
+    server: Server, window: Window, keep_run: Callable[..., str]
+) -> None:
+    text = "abcdef\u0301\u200b" * 40
+    sent = httpx.post(f"{server.url}api/corpora", files={"file": ("unseen.txt", text.encode())})
+    page = window.page
+    open_update(page, server, keep_run(updates=1, corpus=sent.json()["id"], **SPEC))
+    caption = page.locator("#update-caption")
+    page.keyboard.press("ArrowRight")
+    expect(caption).to_contain_text("reads ‘◌\u0301’.")
+    page.keyboard.press("ArrowRight")
+    expect(caption).to_contain_text("reads U+200B.")
+    expect(page.locator(".step[data-now] .step-input")).to_have_text("200B")

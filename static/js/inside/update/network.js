@@ -5,7 +5,8 @@ import * as format from "../../lib/format.js";
 import { onTheme } from "../../lib/theme.js";
 import { stepOf } from "../../ui/tints.js";
 import { equation } from "../../course/equation.js";
-import { chance, norm } from "./positions.js";
+import { characterLabel } from "../../standalone/characters.js";
+import { chance, nameOf, norm } from "./positions.js";
 import { drawStrip, rowsOf, stripColours } from "./strips.js";
 
 const SHOWN_CHARACTERS = 3;
@@ -17,8 +18,18 @@ const VISIBLE = new Map([
 ]);
 const WIDEST_ARROW = 4;
 
-/** A character in a cell. @param {string} character */
-const visible = (character) => VISIBLE.get(character) ?? character;
+/**
+ * An element with a character; one without a glyph as its code.
+ *
+ * @param {"b" | "span"} tag
+ * @param {string} character
+ * @param {string} [classes]
+ */
+function glyph(tag, character, classes = "") {
+  const text = VISIBLE.get(character) ?? characterLabel(character);
+  if (!text.startsWith("U+")) return el(tag, { class: classes, text });
+  return el(tag, { class: `${classes} step-code`, text: text.slice("U+".length) });
+}
 
 export class UnrolledNetwork {
   #scroller = find("#unrolled");
@@ -128,10 +139,10 @@ export class UnrolledNetwork {
     }
     return el(
       "div",
-      { class: "step", "data-step": i + 1, title: `${inputs[i]} → ${targets[i]}` },
+      { class: "step", "data-step": i + 1, title: `${nameOf(inputs[i])} → ${nameOf(targets[i])}` },
       ...parts,
       el("span", { class: "step-flow" }, arrow("forward", "up")),
-      el("span", { class: "step-input", text: visible(inputs[i]) }),
+      glyph("span", inputs[i], "step-input"),
       el("span", { class: "step-number", text: format.count(i + 1) }),
     );
   }
@@ -207,7 +218,7 @@ function lossBar({ loss }, i) {
   const highest = Math.max(...loss.map((each) => each ?? 0), 1e-9);
   const bar = el("i");
   bar.style.setProperty("--share", String((loss[i] ?? 0) / highest));
-  return el("span", { class: "step-loss" }, el("b", { text: format.loss(loss[i]) }), bar);
+  return el("span", { class: "step-loss" }, el("b", { text: format.fine(loss[i]) }), bar);
 }
 
 /**
@@ -216,7 +227,7 @@ function lossBar({ loss }, i) {
  */
 function targetCell({ targets, target_probability: p, loss }, i) {
   const tint = `tint tint-${stepOf((loss[i] ?? 0) / Math.LN2)}`;
-  const character = el("b", { class: tint, text: visible(targets[i]) });
+  const character = glyph("b", targets[i], tint);
   return el("span", { class: "step-target" }, character, el("small", { text: chance(p[i]) }));
 }
 
@@ -226,7 +237,7 @@ function targetCell({ targets, target_probability: p, loss }, i) {
  */
 function predictions({ top, targets }, i) {
   const lines = top[i].slice(0, SHOWN_CHARACTERS).map(([character, p]) => {
-    const guess = el("b", { text: visible(character) });
+    const guess = glyph("b", character);
     const right = character === targets[i] ? "right" : null;
     return el("span", { class: right }, guess, el("small", { text: chance(p) }));
   });

@@ -6,6 +6,7 @@
 
 import { characterName } from "../../lib/book-pages.js";
 import * as format from "../../lib/format.js";
+import { characterLabel } from "../../standalone/characters.js";
 
 /** @typedef {"start" | "forward" | "loss" | "backward" | "sum" | "clip" | "step"} Phase */
 /** @typedef {{phase: Phase, step: number}} Position `step` counts from 1; 0: none. */
@@ -20,6 +21,13 @@ export function norm(value) {
   if (size >= 999.5 && size < 1e6) return format.count(value).replace("-", "−");
   const text = size < 1e-3 || size >= 1e6 ? value.toExponential(1) : value.toPrecision(DIGITS);
   return text.replaceAll("-", "−").replace("e+", "e");
+}
+
+/** A character in a sentence: ‘Q’, a space, U+200D. @param {string} character */
+export function nameOf(character) {
+  const label = characterLabel(character);
+  if (label.startsWith("U+")) return label;
+  return characterName(label.endsWith(character) ? label : character);
 }
 
 /** How many positions an update has. @param {UnrolledUpdate} update */
@@ -99,16 +107,16 @@ function forwardCaption(update, step) {
   const i = step - 1;
   const [[best, p]] = update.top[i];
   const target = update.targets[i];
-  const reads = `Step ${step} reads ${characterName(update.inputs[i])}.`;
+  const reads = `Step ${step} reads ${nameOf(update.inputs[i])}.`;
   const loss = `loss ${format.fine(update.loss[i])} nats`;
   if (best === target) {
-    const expects = `The network expects ${characterName(best)} with ${chance(p)}`;
+    const expects = `The network expects ${nameOf(best)} with ${chance(p)}`;
     return `${reads} ${expects}, and that is the next character: ${loss}.`;
   }
   const given = chance(update.target_probability[i]);
   return (
-    `${reads} The network gives ${characterName(best)} ${chance(p)}. ` +
-    `The next character is ${characterName(target)}, which it gave ${given}: ${loss}.`
+    `${reads} The network gives ${nameOf(best)} ${chance(p)}. ` +
+    `The next character is ${nameOf(target)}, which it gave ${given}: ${loss}.`
   );
 }
 

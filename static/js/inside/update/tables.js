@@ -2,9 +2,8 @@
 
 import { equation } from "../../course/equation.js";
 import { el, find, setText, svg } from "../../lib/dom.js";
-import { characterName } from "../../lib/book-pages.js";
 import * as format from "../../lib/format.js";
-import { chance, norm } from "./positions.js";
+import { chance, nameOf, norm } from "./positions.js";
 
 const BAR = { step: 6, gap: 1, height: 28 };
 
@@ -26,9 +25,9 @@ export function showSteps(update) {
     el("tr", {}, ...heads.map((text) => el("th", { scope: "col", text }))),
   );
   const rows = inputs.map((character, i) => [
-    characterName(character),
-    `${characterName(top[i][0][0])} ${chance(top[i][0][1])}`,
-    characterName(targets[i]),
+    nameOf(character),
+    `${nameOf(top[i][0][0])} ${chance(top[i][0][1])}`,
+    nameOf(targets[i]),
     chance(p[i]),
     format.fine(loss[i]),
     norm(own[i]),
