@@ -6,18 +6,21 @@ import * as format from "../lib/format.js";
 
 const DEBOUNCE_MS = 350;
 
+/** @typedef {{field: string, message: string}} FieldProblem */
+
 export class Estimate {
   #size = find("#estimate-size");
   #speed = find("#estimate-speed");
-  #hasErrors = false;
+  /** @type {FieldProblem[]} */
+  #errors = [];
   #timer = null;
   #request = null;
   #asked = null;
   #invalid;
 
   /**
-   * @param {(fields: {field: string, message: string}[]) => void} invalid called with the fields
-   *   that allow no estimate, and with none when there is an estimate.
+   * @param {(earlier: FieldProblem[], fields: FieldProblem[]) => void} invalid called with the
+   *   fields that allowed no estimate before, and those that allow none now.
    */
   constructor(invalid) {
     this.#invalid = invalid;
@@ -53,9 +56,7 @@ export class Estimate {
       if (this.#request !== request) return;
       setText(this.#size, `, ${format.bytes(estimate.memory_bytes)} of memory`);
       setText(this.#speed, speedText(estimate, spec));
-      // Only its own messages: others are from an upload, or from the last attempt to start.
-      if (this.#hasErrors) this.#invalid([]);
-      this.#hasErrors = false;
+      this.#show([]);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (!(error instanceof api.Problem)) throw error;
@@ -63,9 +64,18 @@ export class Estimate {
       if (this.#request !== request) return;
       setText(this.#size, "");
       setText(this.#speed, `No estimate. ${reason(error)}`);
-      this.#hasErrors = error.fields.length > 0;
-      if (this.#hasErrors) this.#invalid(error.fields);
+      this.#show(error.fields);
     }
+  }
+
+  /**
+   * Only its own messages change: others are from an upload, or from the last attempt to start.
+   *
+   * @param {FieldProblem[]} fields
+   */
+  #show(fields) {
+    if (fields.length || this.#errors.length) this.#invalid(this.#errors, fields);
+    this.#errors = fields;
   }
 }
 

@@ -44,7 +44,7 @@ export class NewRunDialog {
     }),
   );
   #errors = new FieldErrors(this.#form);
-  #estimate = new Estimate((fields) => this.#errors.show(fields));
+  #estimate = new Estimate((earlier, fields) => this.#errors.replace(earlier, fields));
 
   /**
    * @param {WatchStore} store

@@ -28,6 +28,23 @@ export class FieldErrors {
    */
   show(errors) {
     this.clear();
+    return this.#place(errors);
+  }
+
+  /**
+   * Show messages at their fields, instead of earlier ones from the same source. Those from other
+   * sources stay.
+   *
+   * @param {{field: string, message: string}[]} earlier
+   * @param {{field: string, message: string}[]} errors
+   */
+  replace(earlier, errors) {
+    this.#place(earlier.map(({ field }) => ({ field, message: "" })));
+    this.#place(errors);
+  }
+
+  /** @param {{field: string, message: string}[]} errors */
+  #place(errors) {
     /** @type {any} */
     let first = null;
     const unplaced = errors.filter(({ field, message }) => {
@@ -37,7 +54,7 @@ export class FieldErrors {
       return false;
     });
     const folded = first?.closest("details");
-    if (folded) folded.open = true;
+    if (folded && errors.some(({ message }) => message)) folded.open = true;
     return { unplaced, first };
   }
 
