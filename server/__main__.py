@@ -310,7 +310,7 @@ def sample(
 @app.command()
 @with_toy_options
 def toy(
-    task: Annotated[TaskName, typer.Argument(help="What the lines of the text show.")],
+    task: Annotated[TaskName, typer.Argument(help="The kind of text.")],
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("toy.txt"),
     **options: Any,  # noqa: ANN401 - numbers and letters
 ) -> None:
@@ -482,6 +482,7 @@ def _checked(kind: type[Model], **given: object) -> Model:
         for found in error.errors():
             field = "_".join(map(str, found["loc"][:1]))
             message = found["msg"].removeprefix("Value error, ")
+            message = message.replace("Input should be", "must be")
             option = option_of(field)
             if kind is Settings and field not in given:
                 option = f"HURRAH_{field.upper()}"

@@ -23,7 +23,7 @@ def with_toy_options(command: Command) -> Command:
 def _parameter(name: str) -> inspect.Parameter:
     field = ToyText.model_fields[name]
     tasks = [task for task, about in TASKS.items() if name in about.parameters]
-    of_tasks = f" Only for {' and '.join(tasks)}." if tasks else ""
+    of_tasks = f" Only for {', '.join(tasks)}." if tasks else ""
     option = typer.Option(help=f"{field.description}{of_tasks}", show_default=str(field.default))
     return inspect.Parameter(
         name,

@@ -8,7 +8,8 @@ docs/inside.md, which has the sources too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,9 @@ HalfLife = float | Literal["infinite"] | None
 USUALLY_CLIPPED = 0.02
 MOST_OVER_LIMIT = 20.0
 """The greatest usual share of clipped numbers, and norm divided by its limit."""
+
+MOST_NAMED = 4
+"""More values than these are counted in a sentence, not named."""
 
 RANK: dict[Status, int] = {"usual": 0, "unusual": 1, "harmful": 2}
 
@@ -122,8 +126,8 @@ def make_figures(health: Message, ratios: Message | None, spec: RunSpec) -> list
     return [
         _gradient_norm(health["gradient_norm"], spec),
         _clipped_share(health["clipped_share"], health["gradient_norm"], spec),
-        _half_life(health["memory"]["half_life"]),
-        _saturated_share(health["saturated_share"]),
+        _half_life(health["memory"]["half_life"], spec),
+        _saturated_share(health["saturated_share"], spec),
         _dead_share(health["dead_share"], health["characters"]),
         _spectral_radius(health["spectral_radius"], spec),
         _update_ratio(ratios),
@@ -146,11 +150,12 @@ def half_life_sentence(half_life: HalfLife) -> str:
 def _gradient_norm(norm: Number, spec: RunSpec) -> Figure:
     length = spec.sequence_length
     least, most, exploding = 0.01 * length, 5.0 * length, 100.0 * length
+    limited = ", and clip the gradient" if spec.clip is None else ". Clipping limits the steps"
     explodes = Band(
         math.inf,
         "harmful",
-        "The gradient explodes: it grows with each step back in time.",
-        "Lower init_scale or the learning rate. Clipping limits the steps meanwhile.",
+        "The gradient explodes: a step along it makes the loss far worse.",
+        f"Begin again with a smaller init_scale or a lower learning rate{limited}.",
     )
     return _figure(
         ("gradient_norm", "Gradient norm, in nats", "nats"),
@@ -223,13 +228,17 @@ def _clipped_share(share: float, norm: Number, spec: RunSpec) -> Figure:
     return _figure(names, [("", share)], scale, normal, [band])
 
 
-def _half_life(half_life: HalfLife) -> Figure:
+def _half_life(half_life: HalfLife, spec: RunSpec) -> Figure:
     words = half_life_sentence(half_life)
+    lower = ", or ".join(["a lower learning rate", *_gated_cells(spec)])
     explodes = Band(
         math.inf,
         "harmful",
         words,
         "Lower init_scale or the learning rate, and clip the gradient.",
+    )
+    too_small = Band(
+        math.inf, "unusual", words, "Begin again with a lower learning rate or another init_scale."
     )
     known = None if isinstance(half_life, str) else half_life
     return _figure(
@@ -243,34 +252,41 @@ def _half_life(half_life: HalfLife) -> Figure:
                 1.0,
                 "unusual",
                 f"{words} The network learns only from the last few characters.",
-                "Use a lower learning rate, or a GRU or LSTM. Early in a training this is usual.",
+                f"Early in a training this is usual. If it lasts, use {lower}.",
             ),
             Band(math.inf, "usual", words),
         ],
-        unknown=explodes if half_life == "infinite" else Band(math.inf, "unusual", words),
+        unknown=explodes if half_life == "infinite" else too_small,
     )
 
 
-def _saturated_share(shares: Sequence[float]) -> Figure:
+def _saturated_share(shares: Sequence[float], spec: RunSpec) -> Figure:
+    # Through its update gate or its state c, a gated cell passes the gradient on all the same.
+    passes = (
+        " Less than a tenth of the gradient passes each of them, so it vanishes in a few steps."
+        if not CELLS[spec.cell].gate_names
+        else " Less than a tenth of the gradient passes the tanh of each of them."
+    )
+    adam = [] if spec.optimizer == "adam" else ["Adam with its default of 0.002"]
+    other = ", or ".join(["a lower learning rate", *adam, *_gated_cells(spec)])
     return _figure(
         ("saturated_share", "Saturated activations", "share"),
         _by_layer(shares),
         FigureScale(low=0.0, high=1.0, log=False, usual=(0.0, 0.5)),
-        "Up to 50% is usual. An activation is saturated below -0.95 or above 0.95, where the slope"
+        "Up to 50% is usual. An activation is saturated below −0.95 or above 0.95, where the slope"
         " of tanh is less than 0.1.",
         [
             Band(0.5, "usual", "Most units pass the gradient on."),
             Band(
                 0.95,
                 "unusual",
-                "Most activations are saturated. Less than a tenth of the gradient passes each of"
-                " them, so it vanishes in a few steps.",
-                "Use a lower learning rate, Adam with its default of 0.002, or a GRU or LSTM.",
+                f"Most activations are saturated.{passes}",
+                f"Use {other}.",
             ),
             Band(
                 math.inf,
                 "harmful",
-                "Nearly all activations are saturated: the gradient does not pass.",
+                "Nearly all activations are saturated: hardly any gradient passes.",
                 "Begin again with a lower learning rate or a smaller init_scale.",
             ),
         ],
@@ -303,7 +319,7 @@ def _dead_share(shares: Sequence[float], characters: int) -> Figure:
 def _spectral_radius(radii: Sequence[Sequence[Number]], spec: RunSpec) -> Figure:
     gates = CELLS[spec.cell].gate_names
     values = [
-        (", ".join(filter(None, (_layer(layer, len(radii)), gate))), radius)
+        (" ".join(filter(None, (_layer(layer, len(radii)), gate))), radius)
         for layer, of_gates in enumerate(radii)
         for gate, radius in zip(gates or [""] * len(of_gates), of_gates, strict=True)
     ]
@@ -376,7 +392,10 @@ def _update_ratio(reply: Message | None) -> Figure:
             ),
         ],
         unknown=None,
-        unknown_meaning=f"The parameters were zero.{when}"
+        unknown_meaning=(
+            "It is not a finite number: the parameters were zero, or the step is far too large."
+            f"{when}"
+        )
         if reply
         else "It is measured from the first checkpoint on: the optimizer's state is in it.",
     )
@@ -432,7 +451,8 @@ def _figure(
     meaning = unknown_meaning if worst is None else worst.meaning
     if worst is not None and any(band is not worst for band in found):
         which = [name for (name, _), band in zip(values, found, strict=True) if band is worst]
-        meaning = f"{_joined(which)}: {meaning}"
+        many = len(which) > MOST_NAMED
+        meaning = f"{f'{len(which)} of {len(values)}' if many else _joined(which)}: {meaning}"
     name, label, unit = names
     return Figure(
         name=name,
@@ -459,10 +479,16 @@ def _layer(layer: int, layers: int) -> str:
     return f"layer {layer + 1}" if layers > 1 else ""
 
 
-def _joined(names: Iterable[str]) -> str:
+def _gated_cells(spec: RunSpec) -> list[str]:
+    """Return the cells that keep the gradient for longer than that of a run does."""
+    return [] if CELLS[spec.cell].gate_names else ["a GRU or LSTM"]
+
+
+def _joined(names: Sequence[str]) -> str:
     *others, last = names
     text = f"{', '.join(others)} and {last}" if others else last
-    return text if text.isupper() else text[:1].upper() + text[1:]
+    # Words begin with a capital; names of parameters, such as b1, stay as they are.
+    return text[0].upper() + text[1:] if re.match("[a-z]{3}", text) else text
 
 
 def _number(value: float, digits: int = 3) -> str:

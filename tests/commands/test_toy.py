@@ -26,7 +26,7 @@ def test_the_text_is_written(tmp_path):
     [
         (("sort",), "'sort' is not one of"),
         (("copy", "--depth", 3), "--depth: does not belong to the task 'copy'"),
-        (("brackets", "--depth", 0), "--depth: Input should be greater than or equal to 1"),
+        (("brackets", "--depth", 0), "--depth: must be greater than or equal to 1"),
         (("repeat", "--characters", 200), "--characters: must be at least 340"),
     ],
 )

@@ -1,6 +1,7 @@
 import pytest
 
 from server.inspection.figures import half_life_sentence, make_figures
+from server.rnn.cells import CELLS
 from server.spec.run_spec import RunSpec
 
 HEALTHY = {
@@ -55,8 +56,22 @@ def test_an_unhealthy_network_is_named(name, changes, status, meaning):
     figure = figures(**changes)[name]
     assert figure.status == status
     assert meaning in figure.meaning
-    assert bool(figure.advice) == (
-        status is not None and changes != {"memory": {"half_life": None}}
+    assert bool(figure.advice) == (status is not None)
+
+
+def test_advice_fits_the_run():
+    slow = {"saturated_share": [0.9], "memory": {"half_life": 0.5}}
+    for spec in ({"cell": "lstm"}, {"cell": "gru", "optimizer": "adam"}):
+        gates = len(CELLS[spec["cell"]].gate_names)
+        found = figures(spec=spec, **slow, spectral_radius=[[1.0] * gates])
+        assert "LSTM" not in found["half_life"].advice + found["saturated_share"].advice
+        assert ("Adam" in found["saturated_share"].advice) == (spec["cell"] == "lstm")
+        assert "vanishes" not in found["saturated_share"].meaning
+    vanilla = figures(**slow)
+    assert "a GRU or LSTM" in vanilla["half_life"].advice
+    assert (
+        "clip the gradient"
+        in figures(spec={"clip": None}, gradient_norm=1e9)["gradient_norm"].advice
     )
 
 
@@ -69,14 +84,18 @@ def test_the_worst_value_is_named():
     ]
     gates = figures(spec={"cell": "gru"}, spectral_radius=[[1.0, 20.0, 15.0]])["spectral_radius"]
     assert gates.meaning.startswith("Update gate and candidate: The recurrence is strong")
+    many = figures(spec={"cell": "gru"}, spectral_radius=[[0.1, 1.0, 0.1]] * 4)["spectral_radius"]
+    assert many.meaning.startswith("8 of 12: The recurrence is weak")
 
 
 def test_update_ratios_name_their_parameters_and_their_update():
-    large = {"update": 1_001, "ratios": {"U": 0.1, "W": 0.001, "b": None}}
+    large = {"update": 1_001, "ratios": {"b1": 0.1, "W": 0.001, "b2": None}}
     figure = figures(ratios=large)["update_ratio"]
-    assert figure.meaning == "U: The steps are large. Measured at update 1,001."
+    assert figure.meaning == "b1: The steps are large. Measured at update 1,001."
     assert [value.status for value in figure.values] == ["unusual", "usual", None]
     assert figures(ratios=None)["update_ratio"].values == []
+    overflow = figures(ratios={"update": 1, "ratios": {"W": None}})["update_ratio"]
+    assert overflow.meaning.startswith("It is not a finite number")
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,7 @@ def _field_message(detail: Mapping[str, Any]) -> str:
         "model_attributes_type": "must be a JSON object",
         "model_type": "must be a JSON object",
         "string_type": "must be a string",
+        "string_unicode": "must not contain half of a surrogate pair",
     }
     if detail["type"] in messages:
         return messages[detail["type"]]

@@ -41,7 +41,7 @@ export function mountHealthView(store) {
 /** @param {Health} health */
 function summary({ figures }) {
   const having = (/** @type {string} */ status) =>
-    figures.filter((figure) => figure.status === status).map(({ label }) => label.toLowerCase());
+    figures.filter((figure) => figure.status === status).map(({ label }) => nameOf(label));
   const [harmful, unusual] = [having("harmful"), having("unusual")];
   if (!harmful.length && !unusual.length) return "All figures are usual.";
   return [
@@ -50,4 +50,9 @@ function summary({ figures }) {
   ]
     .filter(Boolean)
     .join(" ");
+}
+
+/** A label as it is named within a sentence: without its unit. */
+function nameOf(/** @type {string} */ label) {
+  return label[0].toLowerCase() + label.slice(1).split(",", 1)[0];
 }

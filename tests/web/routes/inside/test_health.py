@@ -98,7 +98,7 @@ def test_a_run_before_its_first_update_has_no_update_ratio(server):
     assert "first checkpoint" in figures["update_ratio"]["meaning"]
     assert figures["update_ratio"]["status"] is None
     names = [value["name"] for value in figures["spectral_radius"]["values"]]
-    assert names[:2] == ["layer 1, candidate", "layer 1, input gate"]
+    assert names[:2] == ["layer 1 candidate", "layer 1 input gate"]
     assert len(names) == 8
     server.post(run, "step", {"updates": 2})
     assert server.get(run, "health")["update"] == 2
