@@ -47,8 +47,8 @@ _BRACKETS: Final = {"(": ")", "[": "]", "{": "}", "<": ">"}
 def find_answers(text: NDArray[np.integer], vocabulary: Vocabulary) -> NDArray[np.bool_] | None:
     """Return which characters of a text are answers.
 
-    Other texts are usually told by their first line. Characters after the last line's end are no
-    answers.
+    For other texts, the first line is usually enough to see that they have none. Characters
+    after the last line's end are no answers.
 
     Parameters
     ----------

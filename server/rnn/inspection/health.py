@@ -251,7 +251,8 @@ def update_ratios(trainer: Trainer) -> dict[str, float]:
         By name: the Euclidean norm of the change, divided by that of the parameter before; infinite
         where the parameter was zero.
     """
-    before = trainer.parameters.copy()
+    # In float64, because the squares of steps that are far too large overflow in float32.
+    before = {name: array.astype(np.float64) for name, array in trainer.parameters.items()}
     trainer.update()
     with np.errstate(all="ignore"):
         return {

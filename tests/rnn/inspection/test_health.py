@@ -135,6 +135,11 @@ def test_update_ratios_are_those_of_the_step(optimizer):
     assert all(math.isfinite(ratio) and ratio > 0 for ratio in found.values())
 
 
+def test_the_ratio_of_a_step_that_is_far_too_large_is_known():
+    trainer = make_trainer(optimizer="sgd", learning_rate=1e30, clip=None, dtype="float32")
+    assert 1e25 < update_ratios(trainer)["V"] < math.inf
+
+
 def memory_of(norms):
     typical = {"h": np.array([norms], dtype=float)}
     return memory.Memory(last=np.array(norms), typical=typical, losses=1)
