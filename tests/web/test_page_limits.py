@@ -19,6 +19,7 @@ from server.web.routes.milestones import NoteText
 from server.web.routes.pages import templates
 from server.web.routes.runs import StepRequest
 from server.web.routes.saved_passages import TitleChange
+from server.web.toy_text_form import toy_fields, toy_tasks
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "static" / "js").rglob("*.js"))
@@ -31,6 +32,13 @@ OWN_RANGES = {
     "passage-top-p",
     "check-step",
     "temperature",
+    "inside-snapshot",
+    "text-temperature",
+    "hold-value",
+    "hold-temperature",
+    "spans-threshold",
+    "memory-lag",
+    "update-position",
 }
 
 
@@ -69,6 +77,8 @@ def rendered(page: str, limits: dict[str, int]) -> dict[str, dict[str, str]]:
         spec=form_description(),
         spec_for_scripts=script_description(),
         report_passage=passage_request(),
+        toy_tasks=toy_tasks(),
+        toy_fields=toy_fields(),
     )
     inputs = [
         dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
@@ -92,7 +102,7 @@ def test_the_forms_have_the_limits() -> None:
 
 
 def test_no_template_repeats_a_limit() -> None:
-    for path in sorted((ROOT / "templates").glob("*.html")):
+    for path in sorted((ROOT / "templates").rglob("*.html")):
         for tag in re.findall(
             r"<(?:input|textarea|progress)[^>]*>", path.read_text(encoding="utf-8")
         ):
