@@ -59,8 +59,10 @@ def test_memory_for_idle_viewers_has_a_limit():
 
 RANGES = (
     "the store, CPU: any range",
+    "the store, CPU: any range of all metrics",
     "GET loss: any range",
     "GET loss: any range, smoothed otherwise",
+    "GET metrics: any range",
 )
 
 
