@@ -48,6 +48,8 @@ PHONE = (390, 844)
 # Far enough for words, and for some of the book's names.
 UPDATES = 40_000
 BRANCH_UPDATES = 20_000
+# What the cells make in about the same time.
+TOY_UPDATES = {"lstm": 25_000, "rnn": 60_000}
 # The run in the pictures: more samples than by default, and a seed that soon writes a name.
 SPEC = {
     "name": "The Lamps of Saltmere",
@@ -110,6 +112,8 @@ def main() -> int:
         quotations = _run(url, QUOTATIONS_SPEC)
         _wait_for_end(url, quotations)
         for picture in _units(quotations):
+            _take(browser, url + picture.page, picture)
+        for picture in _toy_texts(url):
             _take(browser, url + picture.page, picture)
         browser.close()
     return 0
@@ -236,6 +240,21 @@ def _inside(run: str) -> list[Picture]:
     ]
 
 
+def _toy_texts(url: str) -> list[Picture]:
+    """Train an LSTM and a vanilla network to repeat strings."""
+    answer = httpx.post(f"{url}api/corpora/generated", json={"task": "repeat"}, timeout=TIMEOUT_S)
+    answer.raise_for_status()
+    corpus = answer.json()["id"]
+    pictures = []
+    for cell, updates in TOY_UPDATES.items():
+        name = f"Repeat after 10, {cell}"
+        run = _run(url, {"name": name, "corpus": corpus, "cell": cell, "max_updates": updates})
+        _wait_for_end(url, run)
+        picture = Picture(f"toy-{cell}-light", WIDE, "light", _open_metrics, f"?run={run}")
+        pictures.append(picture)
+    return pictures
+
+
 def _show(view: str) -> Callable[[Page], None]:
     """Return what shows a view of the Inside page, with its head at the top of the window."""
 
@@ -266,6 +285,13 @@ def _take(browser: Browser, url: str, picture: Picture) -> None:
 def _watch(page: Page) -> None:
     page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     expect(page.locator("#sample-text .prose")).to_be_visible()
+
+
+def _open_metrics(page: Page) -> None:
+    _watch(page)
+    page.locator("#metrics-open").click()
+    expect(page.locator("#metric-right_answers .metric-value")).not_to_be_empty()
+    page.mouse.move(5, 5)
 
 
 def _choose_axes(page: Page) -> None:

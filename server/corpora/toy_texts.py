@@ -67,7 +67,7 @@ class ToyText(BaseModel):
         description="Letters of the longest string. Each length from 1 to this is equally likely.",
     )
     count: int = Field(
-        20,
+        50,
         ge=1,
         le=200,
         title="Greatest n",

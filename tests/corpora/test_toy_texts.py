@@ -64,7 +64,7 @@ LINES = {
     "repeat": r"(?P<s>[a-h]{3})\.{10}(?P=s)",
     "copy": r"(?P<s>[a-h]{1,10}):(?P=s)",
     "reverse": r"[a-h]{1,10}:[a-h]{1,10}",
-    "counts": r"a{1,20}b{1,20}",
+    "counts": r"a{1,50}b{1,50}",
     "brackets": r"[][(){}<>.]{4,46}",
 }
 
@@ -97,7 +97,7 @@ DIGESTS = {
     "repeat": "b4688b31d5c026de",
     "copy": "bf29675923a65896",
     "reverse": "277197aef485258d",
-    "counts": "9c599aa88901efa6",
+    "counts": "9b2769993ee6a164",
     "brackets": "423208bd763f3f72",
 }
 
@@ -115,7 +115,7 @@ def test_names():
         "Repeat after 10 characters",
         "Copy up to 10 letters",
         "Reverse up to 10 letters",
-        "Count up to 20: a^n b^n",
+        "Count up to 50: a^n b^n",
         "Brackets to depth 4",
     ]
 
