@@ -191,6 +191,11 @@ def test_probes_during_training_change_no_byte(server):
         for run in (probed, alone)
     )
     assert meta["trainer"] == other["trainer"]
+    # How much of the history is in the database already depends on the time.
+    arrays, others = (
+        {name: array for name, array in each.items() if not name.startswith("unflushed.")}
+        for each in (arrays, others)
+    )
     assert arrays.keys() == others.keys()
     assert all(np.array_equal(array, others[name]) for name, array in arrays.items())
 
@@ -200,7 +205,7 @@ def test_probes_during_training_change_no_byte(server):
     [
         ({"text": ""}, "text", "at least 1 character"),
         ({"text": "a" * 2_001}, "text", "at most 2000 characters"),
-        ({"text": "\ud800"}, "text", "must be a valid string"),
+        ({"text": "\ud800"}, "text", "contains half a character (an unpaired surrogate)"),
         ({}, "text", "required"),
         ({"text": "a", "layer": 1}, "layer", "must be less than 1"),
         ({"text": "a", "top": 0}, "top", "greater than or equal to 1"),
