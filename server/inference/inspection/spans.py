@@ -19,7 +19,7 @@ MAX_MULTIPLY_ADDS = 6 * 10**9
 """A network reads at most so much of the text, and less if it is large: about a second's work."""
 
 WARM_UP = 200
-"""Characters read before each part of the text; the state then depends little on earlier ones."""
+"""Characters read before each part of the text; see `WARM_UP` in `units`."""
 
 MAX_SPANS = 30
 CONTEXT, MAX_SHOWN = 60, 240

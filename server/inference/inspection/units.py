@@ -41,7 +41,8 @@ MAX_MULTIPLY_ADDS, MAX_STATES = 10**10, 10**7
 least `MIN_STRETCH_CHARACTERS` if the text has them."""
 
 WARM_UP = 200
-"""Characters read before each part of a stretch; the state then depends little on earlier ones."""
+"""Characters read before each part of a stretch. The state then depends little on earlier ones,
+except in networks that have several stable courses, such as an oscillation in one of its phases."""
 
 CONTEXT = 1_000
 """Characters around a stretch: a quotation or a sentence may have begun before it."""

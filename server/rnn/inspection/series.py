@@ -27,8 +27,9 @@ def cut_parts(indices: Indices, warm_up: int) -> Indices:
     indices : ndarray of int, shape (warm_up + n,)
         The text, n at least 1.
     warm_up : int
-        How many of the preceding characters each part begins with, so that the network's state no
-        longer depends on where the part begins.
+        How many of the preceding characters each part begins with. Most networks then no longer
+        depend on where the part begins. One that oscillates whatever it reads keeps the phase that
+        it happened to start with; it may differ from part to part.
 
     Returns
     -------
