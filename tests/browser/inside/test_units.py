@@ -119,3 +119,16 @@ def test_the_view_fits_every_screen_and_theme(
     for width, height in ((1024, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
+
+
+def test_a_link_to_a_unit_or_run_that_does_not_exist_shows_another_one(
+    server: Server, window: Window, run: str
+) -> None:
+    page = units(server, window, run, "&unit=3-99")
+    expect(page.locator("#units-curve-title")).to_have_text("Unit 0: inside quotation marks")
+    expect(page).to_have_url(re.compile("unit=0-0$"))
+    # The window fails the test if the page asks for what does not exist.
+    page.goto(f"{server.url}inside?run=missing")
+    expect(page.locator("#toasts")).to_contain_text("does not exist")
+    expect(page).not_to_have_url(re.compile("missing"))
+    expect(page.locator("#inside-run")).not_to_have_value("")

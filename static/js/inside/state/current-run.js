@@ -27,7 +27,12 @@ export class CurrentRun {
       setTimeout(() => this.start(id, values), RETRY_MS);
       return;
     }
-    this.open(id ?? this.#defaultId(), values);
+    const runs = this.#store.get().runs ?? [];
+    if (id === undefined || runs.some((run) => run.id === id)) {
+      this.open(id ?? this.#defaultId(), values);
+    } else {
+      this.#replace();
+    }
   }
 
   /**
@@ -84,7 +89,10 @@ export class CurrentRun {
   /** @param {string} id */
   async #replaceMissing(id) {
     await this.refresh();
-    if (this.#store.get().runId !== id) return;
+    if (this.#store.get().runId === id) this.#replace();
+  }
+
+  #replace() {
     toast("The requested run does not exist, or was deleted.");
     this.open(this.#defaultId());
   }

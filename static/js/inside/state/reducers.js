@@ -59,7 +59,10 @@ const noSelection = { position: null, hovered: null, stretch: null };
 
 /** @type {Record<string, (state: InsideState, message: any) => InsideState>} */
 const MESSAGE_HANDLERS = {
-  snapshot: (state, { run_state: run, viewers }) => ({ ...state, run, viewers }),
+  /** The URL may name a unit that the network does not have. */
+  snapshot(state, { run_state: run, viewers }) {
+    return { ...state, run, viewers, unit: chosenUnit({ unit: state.unit, run }) };
+  },
   state: (state, { run_state: run }) => ({ ...state, run }),
   viewers: (state, { viewers }) => ({ ...state, viewers }),
   progress(state, { update, epoch, position, loss, smooth_loss, best, updates_per_second }) {
@@ -104,7 +107,7 @@ export const isLive = ({ source }) => source === "latest";
 export const mayChange = (state) =>
   isLive(state) && ["queued", "running", "paused"].includes(state.run?.state ?? "");
 
-/** The selected unit, if the network has it. @param {InsideState} state */
+/** The selected unit, if the network has it. @param {Pick<InsideState, "unit" | "run">} state */
 export function chosenUnit({ unit, run }) {
   const { layers, hidden_size: size } = run?.spec ?? { layers: 0, hidden_size: 0 };
   return unit && unit.layer < layers && unit.unit < size ? unit : null;
