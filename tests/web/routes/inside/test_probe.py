@@ -205,7 +205,7 @@ def test_probes_during_training_change_no_byte(server):
     [
         ({"text": ""}, "text", "at least 1 character"),
         ({"text": "a" * 2_001}, "text", "at most 2000 characters"),
-        ({"text": "\ud800"}, "text", "contains half a character (an unpaired surrogate)"),
+        ({"text": "\ud800"}, "text", "must not contain half of a surrogate pair"),
         ({}, "text", "required"),
         ({"text": "a", "layer": 1}, "layer", "must be less than 1"),
         ({"text": "a", "top": 0}, "top", "greater than or equal to 1"),
