@@ -134,6 +134,11 @@ def _ready(view: str) -> Callable[[Page], None]:
     return lambda page: expect(page.locator(f"#{view}-view[data-ready=true]")).to_be_visible()
 
 
+def _make_toy_text(page: Page) -> None:
+    page.locator("#new-run").click()
+    page.locator("#toy-open").click()
+
+
 def _fork(page: Page) -> None:
     page.get_by_label("Fork", exact=True).click()
     page.locator("#fork-more summary").click()
@@ -160,6 +165,7 @@ STATES = [
     State("saved passage", _keep, "#passage"),
     _panel("new run", "#new-run", "#new-run-dialog"),
     State("note", _note, "#pin-card"),
+    State("toy text", _make_toy_text, "#toy-dialog"),
     State("gallery", _gallery, address="passages?run={run}"),
     State("compare", _compare, address="compare?runs={run}"),
     State("fork", _fork, "#fork-dialog"),
