@@ -38,7 +38,7 @@ __all__ = [
 MEASURED_EVERY = 64
 """The updates that are measured are the multiples of this number.
 
-Measuring takes half as long as an update, so half of this number would cost about 2 % of the time
+Measuring takes up to as long as an update, so half of this number would cost 2 % of the time
 (``python -m benchmarks metrics``). Stored histories depend on it: a change needs a migration.
 """
 
