@@ -829,7 +829,7 @@ interface FigureValue {
   status: "usual" | "unusual" | "harmful" | null;
 }
 
-/** The axis on which a figure's values are drawn; what is beyond is drawn at its end. */
+/** The axis on which a figure's values are drawn. Values beyond an end are drawn at it. */
 interface FigureScale {
   low: number;
   high: number;

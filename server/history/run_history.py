@@ -54,7 +54,7 @@ class RunHistoryWriter:
         return self._losses.last
 
     def append(self, records: Records) -> None:
-        """Append records; what is known is skipped.
+        """Append records, without those of updates that the history has.
 
         Raises
         ------

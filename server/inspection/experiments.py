@@ -7,13 +7,12 @@ from collections.abc import Callable
 from functools import partial
 
 from server.concurrency.admission import AdmissionLimiter
-from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
 from server.concurrency.single_flight import SingleFlightCache
-from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import FindSpans, InspectionCommand, WriteHeld
 from server.inference.inspection.spans import searched_characters
+from server.inspection.commands import model_fields, raising_conflict
 from server.inspection.intervention import MAX_SEED, Intervention, InterventionRequest
 from server.inspection.models import InspectedModel, InspectedModels, ProbedModel
 from server.inspection.spans import SpanRequest, UnitSpans
@@ -115,7 +114,7 @@ class UnitExperiments:
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         async with self._models.locate(controller, request.source) as model:
             command = WriteHeld(
-                **_model_fields(controller, model),
+                **model_fields(controller, model),
                 layer=layer,
                 unit=request.unit,
                 value=request.value,
@@ -143,7 +142,7 @@ class UnitExperiments:
     ) -> UnitSpans:
         layer = controller.run.spec.layers - 1 if request.layer is None else request.layer
         command = FindSpans(
-            **_model_fields(controller, model),
+            **model_fields(controller, model),
             text=request.text,
             start=request.start,
             end=request.end,
@@ -162,19 +161,6 @@ class UnitExperiments:
         )
 
     async def _request(self, command: InspectionCommand, failure: str) -> Message:
-        try:
+        with raising_conflict(failure):
             async with self._admission:
                 return await self._inference.inspect(command)
-        except (ChildRefusedError, ChildExitedError) as error:
-            raise ConflictError(f"{failure}: {error}.") from error
-
-
-def _model_fields(controller: RunController, model: InspectedModel) -> Message:
-    """Return the fields of a command that say which model it is about."""
-    path = model.located.path
-    return {
-        "path": None if path is None else str(path),
-        "which": model.located.which,
-        "spec": controller.run.spec.model_dump(mode="json"),
-        "corpus_path": str(controller.corpus_path),
-    }

@@ -55,7 +55,7 @@ class FigureValue(ApiModel):
 
 
 class FigureScale(ApiModel):
-    """The axis on which a figure's values are drawn; what is beyond is drawn at its end.
+    """The axis on which a figure's values are drawn. Values beyond an end are drawn at it.
 
     Attributes
     ----------

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from server.concurrency.admission import AdmissionLimiter
-from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
 from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError
@@ -18,6 +16,7 @@ from server.inference.inspection.messages import (
     MeasureMemory,
     MeasureUpdateRatios,
 )
+from server.inspection.commands import model_fields, raising_conflict, run_fields
 from server.inspection.figures import Figure, HalfLife, half_life_sentence, make_figures
 from server.inspection.models import InspectedModel, InspectedModels, ProbedModel
 from server.passages.request import AtUpdate
@@ -218,7 +217,7 @@ class HealthService:
 
     async def _measure_memory(self, controller: RunController, model: InspectedModel) -> str:
         located, spec = model.located, controller.run.spec
-        reply = await self._ask(MeasureMemory(**_of_model(controller, model)))
+        reply = await self._ask(MeasureMemory(**model_fields(controller, model)))
         return Memory(
             model=ProbedModel(kind=located.kind, update=reply["update"]),
             cell=spec.cell,
@@ -233,7 +232,7 @@ class HealthService:
     async def _measure_health(
         self, controller: RunController, model: InspectedModel, checkpoints: dict[str, int]
     ) -> str:
-        reply = await self._ask(MeasureHealth(**_of_model(controller, model)))
+        reply = await self._ask(MeasureHealth(**model_fields(controller, model)))
         ratios = await self._update_ratios(controller, checkpoints, reply["update"])
         radii, memory = reply["spectral_radius"], reply["memory"]
         return Health(
@@ -264,7 +263,7 @@ class HealthService:
             return None
         nearest = min(checkpoints, key=lambda each: abs(checkpoints[each] - update))
         command = MeasureUpdateRatios(
-            **_of_run(controller),
+            **run_fields(controller),
             path=str(controller.checkpoint_store.path(nearest)),
             which="latest",
         )
@@ -275,24 +274,9 @@ class HealthService:
             return None
 
     async def _ask(self, command: InspectionCommand) -> Message:
-        try:
+        with raising_conflict("The network could not be measured"):
             async with self._admission:
                 return await self._inference.inspect(command)
-        except (ChildRefusedError, ChildExitedError) as error:
-            raise ConflictError(f"The network could not be measured: {error}.") from error
-
-
-def _of_run(controller: RunController) -> dict[str, Any]:
-    return {
-        "spec": controller.run.spec.model_dump(mode="json"),
-        "corpus_path": str(controller.corpus_path),
-    }
-
-
-def _of_model(controller: RunController, model: InspectedModel) -> dict[str, Any]:
-    located = model.located
-    path = None if located.path is None else str(located.path)
-    return {"path": path, "which": located.which, **_of_run(controller)}
 
 
 def _requests(controller: RunController, updates: int) -> int:

@@ -9,12 +9,11 @@ from typing import Annotated
 from pydantic import Field
 
 from server.concurrency.admission import AdmissionLimiter
-from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.single_flight import SingleFlightCache
-from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import ProbeText
 from server.inference.inspection.probe import MAX_SALIENCY_CHARACTERS
+from server.inspection.commands import model_fields, raising_conflict
 from server.inspection.models import InspectedModel, InspectedModels, ProbedModel
 from server.inspection.units import UnitService
 from server.passages.request import MAX_TEMPERATURE, AtUpdate
@@ -263,10 +262,7 @@ class ProbeService:
     ) -> str:
         located = model.located
         command = ProbeText(
-            path=None if located.path is None else str(located.path),
-            which=located.which,
-            spec=controller.run.spec.model_dump(mode="json"),
-            corpus_path=str(controller.corpus_path),
+            **model_fields(controller, model),
             text=request.text,
             top=request.top,
             temperature=request.temperature,
@@ -274,11 +270,9 @@ class ProbeService:
             saliency=request.saliency,
             index=request.index,
         )
-        try:
+        with raising_conflict("The text could not be read"):
             async with self._admission:
                 answer = await self._inference.inspect(command)
-        except (ChildRefusedError, ChildExitedError) as error:
-            raise ConflictError(f"The text could not be read: {error}.") from error
         return Probe(
             model=ProbedModel(kind=located.kind, update=answer["update"]),
             characters=list(request.text),

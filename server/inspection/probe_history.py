@@ -14,6 +14,7 @@ from server.concurrency.single_flight import SingleFlightCache
 from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import MeasureProbabilities
+from server.inspection.commands import run_fields
 from server.inspection.probe import Charge, ProbeHistoryRequest, check_text, requests
 from server.inspection.snapshots import spread_over_training
 from server.runs.run_controller import RunController
@@ -111,8 +112,7 @@ class ProbeHistoryService:
             command = MeasureProbabilities(
                 path=str(path),
                 which="latest",
-                spec=controller.run.spec.model_dump(mode="json"),
-                corpus_path=str(controller.corpus_path),
+                **run_fields(controller),
                 text=request.text,
             )
             try:

@@ -11,13 +11,12 @@ from typing import Any
 
 from server.checkpoints.snapshots import Snapshots
 from server.concurrency.admission import AdmissionLimiter
-from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.json_lines import Message
 from server.concurrency.single_flight import SingleFlightCache
-from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import FindUnits, ReadUnitHistory
 from server.inference.inspection.units import HISTORY_STEP, stretch_length
+from server.inspection.commands import model_fields, raising_conflict, run_fields
 from server.inspection.models import InspectedModels, ProbedModel
 from server.inspection.snapshots import spread_over_training
 from server.passages.request import AtUpdate
@@ -228,8 +227,7 @@ class UnitService:
             charge(1 + new * characters * run.parameters // REQUEST_MULTIPLY_ADDS)
         command = ReadUnitHistory(
             snapshots=[(update, str(snapshots.path(update))) for update in updates],
-            spec=run.spec.model_dump(mode="json"),
-            corpus_path=str(controller.corpus_path),
+            **run_fields(controller),
             characters_to_learn=_to_learn(run),
             layer=layer,
             unit=unit,
@@ -246,10 +244,7 @@ class UnitService:
         run = controller.run
         async with self._models.locate(controller, source) as model:
             command = FindUnits(
-                path=None if model.located.path is None else str(model.located.path),
-                which=model.located.which,
-                spec=run.spec.model_dump(mode="json"),
-                corpus_path=str(controller.corpus_path),
+                **model_fields(controller, model),
                 characters_to_learn=_to_learn(run),
             )
             found = await self._compute(lambda: self._inference.inspect(command))
@@ -284,11 +279,9 @@ class UnitService:
         )
 
     async def _compute(self, request: Callable[[], Awaitable[Message]]) -> Message:
-        try:
+        with raising_conflict("The units could not be read"):
             async with self._admission:
                 return await request()
-        except (ChildRefusedError, ChildExitedError) as error:
-            raise ConflictError(f"The units could not be read: {error}.") from error
 
 
 def _described(layer: int, unit: int, follows: list[Any] | None, layers: int) -> FollowedFeature:

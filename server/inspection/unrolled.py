@@ -9,11 +9,10 @@ from pathlib import Path
 
 from server.concurrency.admission import AdmissionLimiter
 from server.concurrency.background_tasks import run_to_end
-from server.concurrency.child_process import ChildExitedError, ChildRefusedError
 from server.concurrency.single_flight import SingleFlightCache
-from server.errors import ConflictError
 from server.inference.client import InferenceClient
 from server.inference.inspection.messages import UnrollUpdate
+from server.inspection.commands import raising_conflict, run_fields
 from server.inspection.models import ProbedModel
 from server.runs.downloads import temporary_file
 from server.runs.run_controller import RunController
@@ -253,19 +252,16 @@ class UnrolledUpdates:
         await self._inference.terminate()
 
     async def _compute(self, controller: RunController) -> str:
-        try:
+        with raising_conflict("The update could not be computed"):
             async with self._admission, _checkpoint(controller) as path:
                 command = UnrollUpdate(
                     path=None if path is None else str(path),
                     which="latest",
-                    spec=controller.run.spec.model_dump(mode="json"),
-                    corpus_path=str(controller.corpus_path),
+                    **run_fields(controller),
                     steps=MAX_UNROLLED_STEPS,
                     top=TOP,
                 )
                 unrolled = (await self._inference.inspect(command))["unrolled"]
-        except (ChildRefusedError, ChildExitedError) as error:
-            raise ConflictError(f"The update could not be computed: {error}.") from error
         model = {"kind": "latest", "update": unrolled["update"] - 1}
         return UnrolledUpdate.model_validate(unrolled | {"model": model}).model_dump_json()
 

@@ -31,7 +31,7 @@ export function mountViews(store) {
 }
 
 /**
- * The store for one view: what it watches is drawn only while the view is in front.
+ * The store for one view, whose watchers are called only while the view is in front.
  *
  * @param {InsideStore} store
  * @param {string} name

@@ -47,7 +47,7 @@ export class Strip {
   }
 
   /**
-   * Show a text. Only what has changed is drawn.
+   * Show a text. Only the characters that have changed are drawn.
    *
    * @param {string[]} characters
    * @param {(index: number) => string} lookOf the classes of a character.

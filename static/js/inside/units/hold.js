@@ -18,7 +18,7 @@ export function mountHold(store) {
   const again = find("#hold-again");
   /** @type {Intervention | null} */
   let last = null;
-  // Two passages are not written for everyone who only looks for a unit.
+  // Passages that are out of view are not requested: most users only look for a unit.
   new IntersectionObserver((entries) => {
     set({ holding: entries.some(({ isIntersecting }) => isIntersecting) });
   }).observe(find("#hold-texts"));
