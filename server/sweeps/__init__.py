@@ -1,0 +1,1 @@
+"""Sweeps: many runs whose settings a sampler chooses."""
