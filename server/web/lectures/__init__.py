@@ -1,0 +1,1 @@
+"""Lectures: a presenter's view that a hall follows."""
