@@ -1,0 +1,1 @@
+"""Games: a hall guesses the next character, beside a network."""
