@@ -1,0 +1,1 @@
+"""What an operator can watch: the log and the metrics."""
