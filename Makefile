@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run check test soak lint format generate fast bench bench-page screenshots audit lock clean
+.PHONY: help run check test test-cluster test-fast test-browsers test-container soak lint format generate fast sweep-install cluster-install metrics-install cluster bench bench-page screenshots docs docs-serve test-docs audit lock clean
 
 python := .venv/bin/python
 
@@ -15,13 +15,16 @@ pip := $(pip_unlocked) --require-hashes
 # One pytest process per core, and one more (tests/conftest.py). The tests of a file run in one
 # process and share its fixtures.
 parallel := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+mkdocs := .cache/docs/bin/mkdocs
 # A user's pip settings may ask for --user, which does not work in a virtual environment.
 export PIP_USER := 0
+# MkDocs Material then does not announce its successor at each build.
+export NO_MKDOCS_2_WARNING := 1
 # The tests start hundreds of processes; without cached bytecode each would compile the sources.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a demo run
 	@exec $(python) -m server serve $(ARGS)
@@ -29,8 +32,20 @@ run: .venv/run.stamp ## start the server at http://127.0.0.1:8000, with a demo r
 check: lint ## lint, and run the fast tests: those that start no process
 	@exec $(python) -m pytest -m "not process" $(parallel) $(ARGS)
 
-test: .venv/dev.stamp ## run the whole suite, including a real browser
-	@exec $(python) -m scripts.with_browser $(python) -m pytest $(parallel) $(ARGS)
+test: .venv/dev.stamp ## run the tests, including a real browser, but not test-cluster, -fast, -docs or -browsers
+	@exec $(python) -m scripts.with_browser $(python) -m pytest -m "not cluster and not site and not soak and not other_browser" $(parallel) $(ARGS)
+
+test-cluster: .venv/dev.stamp ## test training on a real Dask cluster
+	@exec $(python) -m pytest tests/cluster -m cluster $(ARGS)
+
+test-fast: .cache/fast/stamp ## test the loops that Numba compiles, in an environment of their own
+	@exec .cache/fast/bin/python -m pytest tests/rnn/backend tests/checkpoints/test_exact_resume.py $(ARGS)
+
+test-browsers: .venv/dev.stamp ## test the main journeys in Firefox and WebKit
+	@exec $(python) -m scripts.other_browsers $(python) -m pytest tests/other_browsers -m other_browser $(ARGS)
+
+test-container: .venv/run.stamp ## build the container image with buildah and try it (as root)
+	@exec $(python) -m scripts.container_image
 
 soak: .venv/dev.stamp ## kill processes at 500 random moments and check the data (KILLS=500)
 	@exec $(python) -m pytest tests/crash/test_failpoints.py tests/crash/test_random.py \
@@ -54,11 +69,29 @@ generate: .venv/dev.stamp .cache/esbuild/stamp ## write docs/protocol.md's table
 
 fast: .venv/fast.stamp ## install Numba, which makes the default network train twice as fast
 
+sweep-install: .venv/sweep.stamp ## install Optuna, which chooses the settings of a sweep's runs
+
+cluster-install: .venv/cluster.stamp ## install Dask, which trains runs on several machines
+
+metrics-install: .venv/metrics.stamp ## install prometheus_client, for the figures at /metrics
+
+cluster: .venv/cluster.stamp ## start a Dask scheduler and two workers on this machine, to try a cluster
+	@exec $(python) -m scripts.cluster $(ARGS)
+
 bench: .cache/bench/stamp ## measure speed, compared with PyTorch and JAX
 	@exec .cache/bench/bin/python -m benchmarks $(ARGS)
 
 bench-page: .venv/dev.stamp ## measure the page in a browser
 	@exec $(python) -m scripts.with_browser $(python) -m benchmarks.page $(ARGS)
+
+docs: .cache/docs/stamp ## build the documentation in site/, which needs no server
+	@$(mkdocs) build --strict && echo "The documentation is in site/index.html."
+
+docs-serve: .cache/docs/stamp ## show the documentation at http://127.0.0.1:8001 while you write it
+	@exec $(mkdocs) serve --dev-addr 127.0.0.1:8001 $(ARGS)
+
+test-docs: docs .venv/dev.stamp ## build the documentation, and check its links and its search in a browser
+	@exec $(python) -m scripts.with_browser $(python) -m pytest tests/site -m site $(ARGS)
 
 screenshots: .venv/dev.stamp ## take new screenshots for docs/screenshots/
 	@exec $(python) -m scripts.with_browser $(python) -m scripts.screenshots $(ARGS)
@@ -71,7 +104,7 @@ lock: .cache/tools/stamp ## lock the dependencies named in pyproject.toml
 	scripts/lock .cache/tools/bin/uv $(ARGS)
 
 clean: ## remove the environment and all caches, but not data/
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The interpreter is a symbolic link. If the system's Python is replaced, make sees a missing file
@@ -96,6 +129,29 @@ clean: ## remove the environment and all caches, but not data/
 	@$(python) $(pip) -r requirements/fast.txt
 	@touch $@
 
+# The other tests run without Numba, as most installations do.
+.cache/fast/stamp: requirements/dev.txt requirements/fast.txt
+	@python=$$(scripts/find-python) && "$$python" -m venv --clear .cache/fast
+	@echo "Installing the dependencies of the tests, and Numba, in .cache/fast ..."
+	@.cache/fast/bin/python $(pip) -r requirements/dev.txt
+	@.cache/fast/bin/python $(pip) -r requirements/fast.txt
+	@touch $@
+
+.venv/sweep.stamp: requirements/sweep.txt .venv/run.stamp
+	@echo "Installing Optuna ..."
+	@$(python) $(pip) -r requirements/sweep.txt
+	@touch $@
+
+.venv/cluster.stamp: requirements/cluster.txt .venv/run.stamp
+	@echo "Installing Dask ..."
+	@$(python) $(pip) -r requirements/cluster.txt
+	@touch $@
+
+.venv/metrics.stamp: requirements/metrics.txt .venv/run.stamp
+	@echo "Installing prometheus_client ..."
+	@$(python) $(pip) -r requirements/metrics.txt
+	@touch $@
+
 # The libraries that `make bench` compares with have an environment of their own. If one of them
 # cannot be installed, the others are measured without it.
 .cache/bench/stamp: requirements/run.txt requirements/bench.txt requirements/torch.txt
@@ -118,6 +174,13 @@ clean: ## remove the environment and all caches, but not data/
 .cache/esbuild/stamp: requirements/esbuild/package-lock.json requirements/node.txt
 	@echo "Installing esbuild in .cache/esbuild ..."
 	@scripts/install-npm-tool esbuild bin/esbuild .cache/esbuild
+	@touch $@
+
+# Only `make docs` needs MkDocs.
+.cache/docs/stamp: requirements/docs.txt
+	@python=$$(scripts/find-python) && "$$python" -m venv --clear .cache/docs
+	@echo "Installing MkDocs Material in .cache/docs ..."
+	@.cache/docs/bin/python $(pip) -r requirements/docs.txt
 	@touch $@
 
 # The tools that maintain the lock files have an environment of their own.

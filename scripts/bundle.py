@@ -18,7 +18,10 @@ __all__ = ["ENTRIES", "STATIC", "write_bundles"]
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "static"
 ESBUILD = ROOT / ".cache" / "esbuild" / "esbuild"
-PAGES = ("watch", "inside", "compare", "gallery", "gradients", "course", "mistakes", "standalone")
+PAGES = (
+    *("watch", "inside", "compare", "sweeps", "wall", "gallery", "gradients"),
+    *("course", "mistakes", "guess", "standalone"),
+)
 ENTRIES = tuple(f"{kind}/{page}.{kind}" for kind in ("js", "css") for page in PAGES)
 
 

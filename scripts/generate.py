@@ -20,6 +20,8 @@ from server.analysis.mistakes import TrainingProgress, TrainingResult, TrainingS
 from server.analysis.own_losses import OwnLossesResult
 from server.analysis.surprisal import UpdateSurprisal
 from server.corpora.library import Corpus
+from server.groups.losses import Differences, GroupLoss, GroupMetrics, MemberFigures
+from server.groups.service import CreatedMembers
 from server.inspection.health import Health, Memory
 from server.inspection.intervention import Intervention
 from server.inspection.probe import Probe
@@ -29,7 +31,13 @@ from server.inspection.units import UnitHistory, UnitList
 from server.inspection.unrolled import UnrolledUpdate
 from server.spec.live_messages import Envelope, ServerMessage
 from server.spec.report_remarks import ReportRemarks
-from server.spec.schemas import FirstBelow, MetricDescription
+from server.spec.schemas import FirstBelow, Machine, MetricDescription
+from server.sweeps.schemas import Sweep
+from server.web.games.messages import GameEnvelope, GameMessage
+from server.web.games.routes import GameLinks, PlayerAnswers, RoundAnswer, StartedGame
+from server.web.lectures.messages import LectureEnvelope, LectureMessage
+from server.web.lectures.routes import LectureLinks, StartedLecture
+from server.web.live.wall_messages import WallDetail, WallEnvelope, WallMessage
 from server.web.routes.own.parameters import FoundParameters
 from server.web.routes.saved_passages import SavedPassageSlice
 
@@ -44,19 +52,32 @@ WIRE = ROOT / "types" / "wire.d.ts"
 ANSWERS = [
     Answer,
     Corpus,
+    CreatedMembers,
+    Differences,
     ExplainedLoss,
     FirstBelow,
     FoundParameters,
+    GameLinks,
     GradientCheckResult,
+    GroupLoss,
+    GroupMetrics,
     Health,
     Intervention,
+    LectureLinks,
+    Machine,
+    MemberFigures,
     Memory,
     MetricDescription,
     OwnLossesResult,
+    PlayerAnswers,
     Probe,
     ProbeHistory,
     ReportRemarks,
+    RoundAnswer,
     SavedPassageSlice,
+    StartedGame,
+    StartedLecture,
+    Sweep,
     TrainingProgress,
     TrainingResult,
     TrainingSample,
@@ -65,6 +86,7 @@ ANSWERS = [
     UnitSpans,
     UnrolledUpdate,
     UpdateSurprisal,
+    WallDetail,
 ]
 HEAD = """\
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the
@@ -82,10 +104,23 @@ def generated_files() -> dict[Path, str]:
 
 
 def _wire_types() -> str:
-    messages = get_args(ServerMessage)
-    declared = declarations([*messages, *ANSWERS], dict.fromkeys(messages, Envelope))
-    union = "".join(f"\n  | {message.__name__}" for message in messages)
-    return f"{HEAD}\n{declared}\ntype ServerMessage ={union};\n"
+    messages, wall = get_args(ServerMessage), get_args(WallMessage)
+    lecture, game = get_args(LectureMessage), get_args(GameMessage)
+    envelopes: dict[type, type] = dict.fromkeys(game, GameEnvelope)
+    envelopes |= dict.fromkeys(lecture, LectureEnvelope)
+    envelopes |= dict.fromkeys(wall, WallEnvelope)
+    envelopes |= dict.fromkeys(messages, Envelope)
+    declared = declarations([*messages, *ANSWERS, *wall, *lecture, *game], envelopes)
+    unions = "".join(
+        f"\ntype {name} ={''.join(f'{chr(10)}  | {each.__name__}' for each in members)};\n"
+        for name, members in (
+            ("ServerMessage", messages),
+            ("WallMessage", wall),
+            ("LectureMessage", lecture),
+            ("GameMessage", game),
+        )
+    )
+    return f"{HEAD}\n{declared}{unions}"
 
 
 def _replace_table(page: str, name: str, table: str) -> str:

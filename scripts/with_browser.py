@@ -14,28 +14,27 @@ from scripts import browser, driver, machine
 __all__ = ["main"]
 
 
+def set_environment() -> None:
+    """Set the environment variables that name the browser, and install it if it is missing.
+
+    Raises
+    ------
+    SetupError
+        There is none, and it cannot be installed.
+    """
+    os.environ.update(driver.environment())
+    os.environ["HURRAH_BROWSER"] = str(browser.find(os.environ))
+
+
 def main(command: list[str]) -> NoReturn:
     """Replace this process by the command, with a working browser.
-
-    Parameters
-    ----------
-    command : list of str
-        The program and its arguments.
 
     Raises
     ------
     SystemExit
-        With status 1 if there is no browser, with status 2 if there is no command.
+        As `machine.replace_process`.
     """
-    if not command:
-        machine.log("Usage: python -m scripts.with_browser COMMAND ...")
-        sys.exit(2)
-    try:
-        os.environ.update(driver.environment())
-        os.environ["HURRAH_BROWSER"] = str(browser.find(os.environ))
-    except machine.SetupError as error:
-        sys.exit(str(error))
-    os.execvp(command[0], command)
+    machine.replace_process(command, "scripts.with_browser", set_environment)
 
 
 if __name__ == "__main__":

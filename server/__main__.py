@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Annotated, Any, Literal, TypeVar
 
 # NumPy reads these when it is imported. The matrices are small: more threads make them slower.
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from server import __version__
 from server.analysis.course import ProblemRequest
 from server.analysis.gradient_check import GradientCheckRequest
 from server.checkpoints.array_files import ArrayFileError
@@ -34,10 +36,11 @@ from server.commands.gradcheck import (
     with_check_options,
     with_problem_options,
 )
+from server.commands.options.completion import complete_run
+from server.commands.options.spec_file import SpecFileError, read_spec_file
+from server.commands.options.spec_options import spec_values, with_spec_options
 from server.commands.output_directory import CHECKPOINT, default_output_directory, with_filename
 from server.commands.resume import TrainingError
-from server.commands.spec_file import SpecFileError, read_spec_file
-from server.commands.spec_options import spec_values, with_spec_options
 from server.commands.toy import with_toy_options
 from server.commands.train import NO_TEST_PART, TrainingSession
 from server.commands.train import train as train_text
@@ -65,11 +68,27 @@ WRONG_USAGE = 2
 STOPPED_BY_SIGNAL = 130
 MAX_ERROR_CHARACTERS = 2_000
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+# A shell completes the name of a command, not `python -m server`.
+app = typer.Typer(
+    add_completion=Path(sys.argv[0]).stem == "hurrah", no_args_is_help=True, help=__doc__
+)
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        print(f"hurrah {__version__}")  # noqa: T201
+        raise typer.Exit
 
 
 @app.callback()
-def hurrah() -> None:
+def hurrah(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
     """Watch a recurrent network learn to write."""
     replace_unprintable(sys.stdout, sys.stderr)
 
@@ -82,9 +101,22 @@ def serve(
     demo: Annotated[
         bool | None, typer.Option(help="Start a demo run if there is no run yet.")
     ] = None,
+    root_path: Annotated[
+        str | None, typer.Option(help="Prefix of all addresses behind a reverse proxy.")
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error; default: info.")
+    ] = None,
 ) -> None:
     """Serve the page, and train the runs that are started on it."""
-    options = {"host": host, "port": port, "data_dir": data_dir, "demo": demo}
+    options = {
+        "host": host,
+        "port": port,
+        "data_dir": data_dir,
+        "demo": demo,
+        "root_path": root_path,
+        "log_level": log_level,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     settings = _checked(Settings, **given)
     # Imported here: the other commands start faster without the web framework.
@@ -115,6 +147,15 @@ def train(
     resume: Annotated[
         bool, typer.Option(help="Continue from the directory's checkpoint, with its settings.")
     ] = False,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="Train with this many seeds, one after another, from --seed on. Each has a"
+            " directory of its own in the directory of the results.",
+            min=1,
+            metavar="<int>",  # The name of a range would leave less space for the options.
+        ),
+    ] = 1,
     parameters: Annotated[
         Path | None,
         typer.Option(help="Start from the weights in this file, .npz or safetensors."),
@@ -148,6 +189,8 @@ def train(
     if parameters is not None:
         if resume:
             raise _wrong_usage("--parameters: the checkpoint that --resume continues has weights.")
+        if seeds > 1:
+            raise _wrong_usage("--parameters: a seed draws other weights; leave out --seeds.")
         weights = _read_weights(parameters)
     how = TrainOptions(
         weights=weights,
@@ -155,7 +198,34 @@ def train(
         leave_out_licence=leave_out_licence,
         measure_test=measure_test,
     )
-    _train(corpus, requested, given, out, how)
+    if seeds == 1:
+        _train(corpus, requested, given, out, how)
+    else:
+        _train_seeds(corpus, requested, given, out, how, seeds)
+
+
+def _train_seeds(
+    corpus: Path, spec: RunSpec, given: set[str], out: Path, options: TrainOptions, seeds: int
+) -> None:
+    """Train with several seeds, each in "seed-N" in `out`, and print the spread of their losses."""
+    smooth: list[float | None] = []
+    validation: list[float | None] = []
+    for seed in range(spec.seed, spec.seed + seeds):
+        one = out / f"seed-{seed}"
+        # Of an interrupted command, the later seeds have not begun.
+        how = replace(options, resume=options.resume and (one / CHECKPOINT).exists())
+        each = _checked(RunSpec, **spec.model_dump() | {"seed": seed})
+        print(f"Seed {seed}, in {one}:")  # noqa: T201
+        trainer = _train(corpus, each, given | {"seed"}, one, how).trainer
+        smooth.append(trainer.best_smooth_loss)
+        validation.append(trainer.best_validation_loss)
+    for name, values in (("smooth", smooth), ("validation", validation)):
+        known = [value for value in values if value is not None]
+        if len(known) > 1:
+            print(  # noqa: T201
+                f"Lowest {name} loss: {mean(known):.3f} ± {stdev(known):.3f}"
+                f" (mean and standard deviation of {len(known)} seeds)."
+            )
 
 
 def _read_weights(path: Path) -> GivenFile:
@@ -191,7 +261,9 @@ class TrainOptions:
     measure_test: bool
 
 
-def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, options: TrainOptions) -> None:
+def _train(
+    corpus: Path, spec: RunSpec, given: set[str], out: Path, options: TrainOptions
+) -> TrainingSession:
     if options.measure_test and not (options.resume or spec.test_fraction):
         raise _wrong_usage(f"{option_of('test_fraction')}: {NO_TEST_PART}")
     console = TrainingConsole()
@@ -212,6 +284,7 @@ def _train(corpus: Path, spec: RunSpec, given: set[str], out: Path, options: Tra
             _print_outcome(session, console, out)
             if options.measure_test:
                 _print_test(session, console)
+            return session
     except SpecError as error:
         raise _wrong_usage(f"{option_of(error.field)}: {error.message}") from error
     except (NotTextError, ParametersError, TextTooShortError, TrainingError) as error:
@@ -260,6 +333,77 @@ def _print_test(session: TrainingSession, console: TrainingConsole) -> None:
         f" {result.update:,}.{times}",
         highlight=False,
     )
+
+
+@app.command()
+@with_spec_options
+def sweep(
+    context: typer.Context,
+    corpus: Annotated[
+        Path | None, typer.Argument(help="A text file, in any encoding; default: the shipped text.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A field and what it may be: hidden_size=50,100 or learning_rate=0.01..0.3:log.",
+            show_default=False,
+        ),
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="One of grid, random, tpe.")] = "random",
+    runs: Annotated[int, typer.Option(help="Configurations, at most.")] = 20,
+    seeds: Annotated[int, typer.Option(help="Runs of each configuration.")] = 1,
+    goal: Annotated[str, typer.Option(help="smooth_loss or validation_loss.")] = "smooth_loss",
+    stop_early: Annotated[
+        bool, typer.Option("--stop-early", help="Stop runs that fall behind the others.")
+    ] = False,
+    sampler_seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A sweep as a JSON file; options given besides override it.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue the newest sweep of the directory not yet ended."),
+    ] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Directory of runs and texts.")] = None,
+    **options: Any,  # noqa: ANN401 - the options of the spec
+) -> None:
+    """Train many networks whose settings differ, and find the best."""
+    from server.commands.options.sweep_request import SweepOptionError, sweep_spec  # noqa: PLC0415
+    from server.commands.sweep import SweepError, print_best, run_sweep  # noqa: PLC0415
+
+    settings, console = _data_settings(data_dir), TrainingConsole()
+    own = {
+        "name": name,
+        "sampler": sampler,
+        "runs": runs,
+        "seeds": seeds,
+        "goal": goal,
+        "stop_early": stop_early,
+        "sampler_seed": sampler_seed,
+    }
+    given = {option: value for option, value in own.items() if _is_given(context, option)}
+    fields = {
+        field: value
+        for field, value in spec_values(options).items()
+        if _is_given(context, parameter_of(field))
+    }
+    if resume and (corpus is not None or file is not None or given or fields or vary):
+        raise _wrong_usage("--resume: the sweep that it continues has its settings.")
+    try:
+        requested = None if resume else sweep_spec(file, given, fields, vary or [])
+        with console.handle_signals():
+            done = run_sweep(settings, corpus, requested, console)
+    except SweepOptionError as error:
+        raise _wrong_usage(str(error)) from error
+    except SweepError as error:
+        raise _failure(str(error)) from error
+    print_best(done, console.console)
+    if console.should_stop and done.state == "running":
+        console.console.print("Stopped. To continue, repeat the command with --resume alone.")
+        raise typer.Exit(STOPPED_BY_SIGNAL)
+    if done.best is None or done.state == "paused":
+        raise _failure(done.error or "No configuration made all its updates.")
 
 
 @app.command()
@@ -395,7 +539,11 @@ def check(
 @app.command()
 def report(
     run: Annotated[
-        str, typer.Argument(help="The id of a run in the data directory, or train's directory.")
+        str,
+        typer.Argument(
+            help="The id of a run in the data directory, or train's directory.",
+            autocompletion=complete_run,
+        ),
     ],
     format_name: Annotated[
         Literal["html", "md"],
@@ -427,7 +575,10 @@ def report(
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(help="The id of a run in the data directory.")],
+    run: Annotated[
+        str,
+        typer.Argument(help="The id of a run in the data directory.", autocompletion=complete_run),
+    ],
     file: Annotated[Path, typer.Argument(help="The file to write, NAME.hurrah.")],
     data_dir: Annotated[Path | None, typer.Option(help="Directory of runs and texts.")] = None,
     text: Annotated[bool, typer.Option(help="Whether to include the text.")] = True,
@@ -462,6 +613,23 @@ def import_(
         raise _failure(str(error)) from error
     name = without_controls(run.name)
     print(f"“{name}” was imported at update {run.update:,}: its id is {run.id}.")  # noqa: T201
+
+
+@app.command()
+def doctor(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Directory of runs and texts.")] = None,
+) -> None:
+    """Show what is installed, and whether the server could start."""
+    options = {"host": host, "port": port, "data_dir": data_dir}
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = _checked(Settings, **given)
+    # Imported here, as for `serve`.
+    from server.commands.doctor import examine, print_findings  # noqa: PLC0415
+
+    can_start = print_findings(list(examine(settings)), Console(highlight=False))
+    raise typer.Exit(0 if can_start else 1)
 
 
 def _data_settings(data_dir: Path | None) -> Settings:

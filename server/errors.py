@@ -8,11 +8,15 @@ __all__ = [
     "LimitReachedError",
     "TooBusyError",
     "UnknownCheckpointError",
+    "UnknownGameError",
+    "UnknownGroupError",
+    "UnknownLectureError",
     "UnknownMilestoneError",
     "UnknownModelError",
     "UnknownOwnLossesError",
     "UnknownRunError",
     "UnknownSavedPassageError",
+    "UnknownSweepError",
 ]
 
 
@@ -28,6 +32,27 @@ class UnknownCheckpointError(LookupError):
 
     def __init__(self, checkpoint: str) -> None:
         super().__init__(f"The run has no checkpoint {checkpoint!r}.")
+
+
+class UnknownGameError(LookupError):
+    """There is no such game, or it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such game, or it has ended.")
+
+
+class UnknownGroupError(LookupError):
+    """There is no such group of runs."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"There is no group {group!r}.")
+
+
+class UnknownLectureError(LookupError):
+    """There is no such lecture, or it has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such lecture, or it has ended.")
 
 
 class UnknownModelError(LookupError):
@@ -50,6 +75,13 @@ class UnknownSavedPassageError(LookupError):
 
     def __init__(self, passage: str) -> None:
         super().__init__(f"There is no saved passage {passage!r}.")
+
+
+class UnknownSweepError(LookupError):
+    """There is no such sweep."""
+
+    def __init__(self, sweep: str) -> None:
+        super().__init__(f"There is no sweep {sweep!r}.")
 
 
 class UnknownMilestoneError(LookupError):

@@ -1,4 +1,4 @@
-"""Fixtures for all tests, and the marker of tests that start processes."""
+"""Fixtures for all tests, and the markers of tests that start processes."""
 
 import os
 import sys
@@ -26,6 +26,8 @@ PROCESS_FIXTURES = {
     "server",
     "token_server",
 }
+# A test is marked `cluster` if it uses one of these: they start a scheduler and Dask workers.
+CLUSTER_FIXTURES = {"cluster", "own_cluster", "tls_cluster"}
 PROCESS_NAMES = {
     "InferenceClient",
     "RunningServer",
@@ -38,7 +40,10 @@ PROCESS_NAMES = {
 unmarked_test = None
 
 # How long an example takes depends on the machine's load; pytest-timeout ends tests that hang.
-settings.register_profile("hurrah", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "hurrah", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("deep", settings.get_profile("hurrah"), max_examples=1_000)
 settings.load_profile("hurrah")
 
 
@@ -46,7 +51,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kills",
         type=int,
-        default=6,
+        default=4,
         help="how often tests/crash/test_random.py kills processes at a random moment",
     )
 
@@ -63,6 +68,8 @@ def pytest_collection_modifyitems(items):
         uses = PROCESS_FIXTURES.intersection(item.fixturenames)
         if uses or PROCESS_NAMES.intersection(vars(item.module)):
             item.add_marker("process")
+        if CLUSTER_FIXTURES.intersection(item.fixturenames):
+            item.add_marker("cluster")
         if item.get_closest_marker("process"):
             slow_modules.add(item.module)
     # The fast modules are last, so that no pytest process ends with a long module alone.

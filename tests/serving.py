@@ -39,16 +39,19 @@ class RunningServer:
         listens=True,
         limits=None,
         command=None,
+        cwd=ROOT,
+        verify=NO_CERTIFICATES,
         **environment,
     ):
         self.data_dir = data_dir
+        self.verify = verify
         if command is None:
             arguments = ("serve", "--port", port, "--data-dir", data_dir, *arguments)
             self.process = start_command(arguments, environment, stderr=stderr, limits=limits)
         else:
             self.process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=cwd,
                 env=os.environ | environment,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -62,15 +65,15 @@ class RunningServer:
         """Wait until it listens."""
         self.greeting = self.process.stdout.readline().strip()
         found = re.fullmatch(
-            r"Hurrah is listening on (http://\S+:(\d+)/)(\?token=\S+)?", self.greeting
+            r"Hurrah is listening on (http(s?)://\S+:(\d+)/[^?\s]*)(\?token=\S+)?", self.greeting
         )
         if found is None:
             self.process.wait(LIMIT_S)
             raise RuntimeError(f"the server did not start; it printed {self.greeting!r}")
-        self.port = int(found[2])
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.ws_url = f"ws://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=self.url, timeout=LIMIT_S, verify=NO_CERTIFICATES)
+        self.port = int(found[3])
+        self.url = f"http{found[2]}://127.0.0.1:{self.port}"
+        self.ws_url = f"ws{found[2]}://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=LIMIT_S, verify=self.verify)
 
     def terminate(self):
         """Stop it with SIGTERM, and return the exit status."""
@@ -141,6 +144,9 @@ class RunningServer:
         return arrays, json.loads(str(arrays.pop("meta")))
 
     def delete_runs(self):
+        # A sweep would start others.
+        for sweep in self.client.get("/api/sweeps").json():
+            assert self.client.delete(f"/api/sweeps/{sweep['id']}").status_code == 204
         for run in self.client.get("/api/runs").json():
             assert self.client.delete(f"/api/runs/{run['id']}").status_code == 204
 

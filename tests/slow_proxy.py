@@ -46,6 +46,12 @@ class SlowProxy:
         """Pass no more bytes of the connections so far, which stay open; later ones work."""
         self._stalled.update(self._sockets)
 
+    def cut(self):
+        """Close the connections so far; later ones work."""
+        for each in self._sockets[1:]:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
     def _connect(self):
         with contextlib.suppress(OSError):
             while True:
@@ -55,7 +61,12 @@ class SlowProxy:
                 if self._bytes_per_s is not None:
                     # A small buffer, so that the server notices the bandwidth.
                     server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-                server.connect(("127.0.0.1", self._there))
+                try:
+                    server.connect(("127.0.0.1", self._there))
+                except ConnectionRefusedError:
+                    # The server is away for a moment.
+                    client.close()
+                    continue
                 for ends in ((client, server, None), (server, client, self._bytes_per_s)):
                     threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
 

@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from server import __version__
 from server.__main__ import app
 from server.analysis.gradient_check import number_fields
 from server.rnn.cells import DEFAULT_CELL
@@ -81,6 +82,12 @@ def test_a_directory_with_a_training_is_not_overwritten(book, tmp_path):
     assert refused.returncode == 1
     assert "--resume" in refused.stderr
     assert (out / "checkpoint.npz").read_bytes() == before
+
+
+def test_the_version_is_printed():
+    done = CliRunner().invoke(app, ["--version"])
+    assert done.exit_code == 0
+    assert done.stdout == f"hurrah {__version__}\n"
 
 
 @pytest.mark.parametrize(

@@ -24,18 +24,27 @@ LAYERS = {
     "corpora": 3,
     "course": 3,
     "curve": 3,
+    "run-lists": 3,
     "standalone": 3,
     "spec": 3,
     "state": 4,
     "reading": 4,
+    "lesson": 4,
+    "groups": 4,
     "guide": 4,
+    "machines": 4,
     "report": 4,
     "runs": 4,
     "transfer": 4,
     "chart": 5,
     "metrics": 4,
+    "notifications": 4,
     "writing": 5,
     "compare": 5,
+    "sweeps": 5,
+    "wall": 5,
+    "lecture": 5,
+    "guess": 5,
     "passage": 6,
     # What the views of the Inside page share, the views, and the page around them.
     "inside/state": 5,
@@ -50,7 +59,10 @@ LAYERS = {
 }
 
 # Only these open a WebSocket; views get what it brings from the store.
-MAY_OPEN_SOCKETS = {"state/current-run.js", "compare.js", "inside/state/current-run.js"}
+MAY_OPEN_SOCKETS = {
+    *("state/current-run.js", "inside/state/current-run.js"),
+    *("compare.js", "guess.js", "lecture/lecture.js", "wall.js"),
+}
 
 # `import x from "./y.js"`, `export * from "./y.js"`, `import "./y.js"` and `import("./y.js")`;
 # also `import("./y.js").Name` in a JSDoc type, which loads nothing but depends on the module.

@@ -27,8 +27,12 @@ def name_of(requirement: str) -> str:
         ("run.txt", PROJECT["project"]["dependencies"]),
         ("dev.txt", PROJECT["dependency-groups"]["dev"]),
         ("fast.txt", PROJECT["project"]["optional-dependencies"]["fast"]),
+        ("sweep.txt", PROJECT["project"]["optional-dependencies"]["sweep"]),
+        ("cluster.txt", PROJECT["project"]["optional-dependencies"]["cluster"]),
+        ("metrics.txt", PROJECT["project"]["optional-dependencies"]["metrics"]),
         ("bench.txt", PROJECT["dependency-groups"]["bench"]),
         ("node.txt", PROJECT["dependency-groups"]["node"]),
+        ("docs.txt", PROJECT["dependency-groups"]["docs"]),
         ("tools.txt", PROJECT["dependency-groups"]["tools"]),
     ],
 )
@@ -39,10 +43,24 @@ def test_every_dependency_is_locked(lock: str, named: list[str]) -> None:
 def test_tests_and_benchmarks_use_the_servers_versions() -> None:
     assert pins("run.txt").items() <= pins("dev.txt").items()
     assert pins("run.txt").items() <= pins("fast.txt").items() <= pins("bench.txt").items()
+    for extra in ("sweep.txt", "cluster.txt", "metrics.txt"):
+        assert pins("run.txt").items() <= pins(extra).items() <= pins("dev.txt").items()
 
 
 @pytest.mark.parametrize(
-    "lock", ["run.txt", "dev.txt", "fast.txt", "bench.txt", "node.txt", "tools.txt"]
+    "lock",
+    [
+        "run.txt",
+        "dev.txt",
+        "fast.txt",
+        "sweep.txt",
+        "cluster.txt",
+        "metrics.txt",
+        "bench.txt",
+        "node.txt",
+        "docs.txt",
+        "tools.txt",
+    ],
 )
 def test_every_pin_has_hashes_and_no_index_is_named(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text(encoding="utf-8")
@@ -86,3 +104,11 @@ def test_the_fonts_are_the_files_that_their_readme_describes(font: str) -> None:
     assert "SIL Open Font License, Version 1.1" in (directory / "LICENSE").read_text("utf-8")
     rules = (ROOT / "static/css/fonts.css").read_text(encoding="utf-8")
     assert all(f'url("../vendor/{font}/{file.name}")' in rules for file in files)
+
+
+def test_the_script_of_the_documentations_search_is_the_file_that_its_readme_describes() -> None:
+    directory = ROOT / "docs/theme/iframe-worker"
+    readme = (directory / "README.md").read_text(encoding="utf-8")
+    digest = hashlib.sha256((directory / "iframe-worker.js").read_bytes()).hexdigest()
+    assert f"| `iframe-worker.js` | `{digest}` |" in readme
+    assert "Permission is hereby granted" in (directory / "LICENSE").read_text("utf-8")

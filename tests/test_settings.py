@@ -68,6 +68,40 @@ def test_the_address_of_a_kubernetes_service_is_no_port(monkeypatch, caplog):
         Settings()
 
 
+@pytest.mark.parametrize("text", ["tcp://10.0.0.1:8786", "tls://node-1:1", "tcp://[::1]:8786"])
+def test_the_address_of_a_scheduler_is_accepted(monkeypatch, text):
+    monkeypatch.setenv("HURRAH_CLUSTER", text)
+    assert Settings().cluster == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host:8786",
+        "http://host:8786",
+        "tcp://host",
+        "tcp://:8786",
+        "tcp://host:0",
+        "tcp://host:65536",
+        "tcp://host:port",
+        "tcp://two words:8786",
+        "tcp://[::1:8786",
+        "tcp://host:8786/path",
+    ],
+)
+def test_another_address_of_a_scheduler_is_refused(monkeypatch, text):
+    monkeypatch.setenv("HURRAH_CLUSTER", text)
+    with pytest.raises(ValidationError, match="must be an address such as tcp://HOST:8786"):
+        Settings()
+
+
+def test_an_invalid_address_of_a_scheduler_stops_the_server(tmp_path):
+    environment = {"HURRAH_CLUSTER": "tcp://two words:8786"}
+    ended = run_command("serve", "--port", 0, "--data-dir", tmp_path, environment=environment)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert "must be an address such as tcp://HOST:8786" in ended.stderr
+
+
 def test_a_tilde_is_the_home_directory(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HURRAH_DATA_DIR", "~/x")

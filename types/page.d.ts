@@ -12,6 +12,16 @@ interface CurvePart extends Omit<Curve, "seconds"> {
   seconds?: Curve["seconds"];
 }
 
+/** The mean of a group and the band around it, of losses or of a metric. */
+interface GroupBand {
+  update: number[];
+  seconds?: (number | null)[];
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  deviation: (number | null)[];
+}
+
 /** A half-open span of a text, in code points. */
 type Span = [number, number];
 
@@ -78,6 +88,8 @@ interface ChartScales {
   /** The user's losses: the line, and the band between the extremes. */
   own: OwnCurve;
   ownBand: OwnCurve;
+  /** The mean of the run's group as `smooth`, and the band around it. */
+  seeds: OwnCurve;
   /** The losses that are drawn one by one, and the pieces of the band around the others. */
   losses: { update: number[]; loss: (number | null)[] };
   band: { update: number[]; low: number[]; high: number[] }[];
@@ -129,6 +141,8 @@ interface RunViewState {
   /** Finer metrics of the updates in view. */
   metricDetail: MetricCurves | null;
   ownLosses: ShownLosses | null;
+  /** The losses of the run's group. */
+  groupLoss: GroupLoss | null;
   freshHurrah: number | null;
   knownHurrahs: string[];
   latest: LatestMessages;
@@ -164,10 +178,14 @@ interface WatchState extends RunViewState {
   curveTab: "time" | "position";
   metricsShown: boolean;
   newRun: string | null;
+  /** What varies in the form for a new run, as in the URL; null for a single run. */
+  vary: string | null;
   xAxis: string;
   unit: string;
   lossScale: Scale;
   smoothing: string;
+  /** What the band of the run's group shows; see static/js/curve/seed-band.js. */
+  seeds: string;
 }
 
 /** The replay of a sample, or the sample as it was written. */
@@ -255,6 +273,8 @@ interface LiveRun {
   lowestLoss: { update: number; loss: number } | null;
   validation: ValidationLoss;
   checkpoints: Checkpoint[];
+  /** The members, if several seeds are compared as one run; `run` has their means. */
+  group?: { figures: MemberFigures[]; loss: GroupLoss; goal: number | null };
 }
 
 /** A selected run in view; `slot` is the index of its style in SERIES_STYLES. */
@@ -285,13 +305,13 @@ interface CompareState {
   live: Record<string, LiveRun>;
   connections: Record<string, Connection>;
   /** Finer points of the zoomed range. */
-  details: Record<string, CurvePart & { from: number }>;
+  details: Record<string, CurvePart & { from: number; band?: GroupBand }>;
   /** The user's losses that are kept with a run. */
   own: Record<string, OwnCurve>;
   metricNames: MetricName[];
   /** The name of the metric that is drawn instead of the loss. */
   metric: string | null;
-  metricCurves: Record<string, CurvePart>;
+  metricCurves: Record<string, CurvePart & { band?: GroupBand }>;
   x: "updates" | "epochs" | "seconds";
   y: ComparisonUnit;
   scale: Scale;
@@ -304,6 +324,8 @@ interface CompareState {
   suggested: number | null;
   reached: Record<string, { goal: number; update: number; seconds: number | null }>;
   sort: { by: string; descending: boolean } | null;
+  /** What the bands of groups show; see static/js/curve/seed-band.js. */
+  seeds: string;
 }
 
 type CompareStore = Store<CompareState>;
@@ -338,4 +360,124 @@ interface TextTable {
   rows: string[][];
   /** The cells of the first columns in LaTeX, where they are formulas and not text. */
   latex?: ((cell: string) => string)[];
+}
+
+/** The values of a parameter of a sweep, or its range. */
+interface SweepRange {
+  values?: any[];
+  low?: number;
+  high?: number;
+  log?: boolean;
+}
+
+/** The runs of a sweep that have the same values of its parameters, one for each seed. */
+interface Configuration {
+  /** From 1, in the order in which they were tried. */
+  number: number;
+  parameters: Record<string, any>;
+  runs: SweepRun[];
+  /** The mean of the runs' values, those of now as long as they train; null if there is none. */
+  value: number | null;
+  /** The standard deviation of the runs' values; null for fewer than two. */
+  deviation: number | null;
+  /** The mean of the runs' updates. */
+  update: number;
+  state: string;
+  /** Whether early stopping ended one of its runs. */
+  early: boolean;
+  /** Whether its runs so far have ended. */
+  ended: boolean;
+  /** The id of its best run; null if all were deleted. */
+  watch: string | null;
+}
+
+/** The state of the page of sweeps. */
+interface SweepsState {
+  operator: boolean;
+  /** The sweep in view; null: the list of all. */
+  sweepId: string | null;
+  /** Newest first. */
+  sweeps: Sweep[] | null;
+  sweep: Sweep | null;
+  unreachable: boolean;
+  /** Whether the sweep in view does not exist. */
+  gone: boolean;
+  pendingDelete: string[];
+  sort: { by: string; descending: boolean };
+  /** The parts of the axes that are selected, as shares of their lengths. */
+  filters: Record<string, [number, number]>;
+  /** The configuration under the pointer or with the focus. */
+  pointed: number | null;
+}
+
+type SweepsStore = Store<SweepsState>;
+
+/** What a network's summary names; see static/js/lib/network-summary.js. */
+interface NetworkSpec {
+  cell: string;
+  hidden_size: number;
+  layers: number;
+  batch_size: number;
+  sequence_length: number;
+  optimizer: string;
+  learning_rate: number;
+}
+
+/** What lists of runs need to know of each. */
+interface ListedRun {
+  id: string;
+  name: string;
+  state: RunState;
+  corpus_name: string;
+  created_at: string;
+  queue_position?: number | null;
+  spec: NetworkSpec & { seed: number };
+}
+
+/** The state of the wall. Runs are by id. */
+interface WallState {
+  runs: Record<string, WallRun> | null;
+  /** The runs whose curves are asked for: what has arrived of each since. */
+  asked: Record<string, WallProgress[]>;
+  /** The ids of the runs that match, in the order of their cards. */
+  order: string[];
+  /** The range of all charts, in nats per character. */
+  range: [number, number];
+  /** How many cards there are, at most. */
+  shown: number;
+  viewers: number | null;
+  connection: Connection;
+  sort: string;
+  filter: string;
+  text: string;
+  /** A cell, the name of a corpus, and "group:ID" or "sweep:ID"; "" for any. */
+  cell: string;
+  corpus: string;
+  set: string;
+  size: "small" | "medium" | "large";
+}
+
+interface WallRun {
+  /** Whether it was deleted; its card stays until the cards are sorted again. */
+  removed?: boolean;
+}
+
+/** A game as its page knows it. */
+type Game = Omit<GameSnapshotMessage, "type" | "seq" | "sent_at">;
+
+/** The state of the page of a game. */
+interface GuessState {
+  presents: boolean;
+  connection: Connection;
+  /** null: nothing is known yet. */
+  game: Game | null;
+  /** Why the game is over for this page. */
+  over: string | null;
+  /** The time left in the open round when the newest message arrived, by `performance.now()`. */
+  clock: { leftS: number; at: number } | null;
+  /** This player's answers that count, by round. */
+  answers: Record<number, string>;
+  /** The answer that is being sent. */
+  sending: string | null;
+  problem: string | null;
 }

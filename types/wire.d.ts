@@ -1,10 +1,31 @@
 // Written by `make generate` from the server's types; docs/protocol.md describes them. Read by the
 // TypeScript compiler in `make lint`; nothing of it is served.
 
+/** The fields of every message on the wire; see `server.spec.live_messages.Envelope`. */
+interface GameEnvelope {
+  type: string;
+  seq: number;
+  sent_at: number;
+}
+
 /** The fields of every message on the wire. */
 interface Envelope {
   type: string;
   run: string;
+  seq: number;
+  sent_at: number;
+}
+
+/** The fields of every message on the wire; see `server.spec.live_messages.Envelope`. */
+interface LectureEnvelope {
+  type: string;
+  seq: number;
+  sent_at: number;
+}
+
+/** The fields of every message on the wire; see `server.spec.live_messages.Envelope`. */
+interface WallEnvelope {
+  type: string;
   seq: number;
   sent_at: number;
 }
@@ -120,6 +141,18 @@ interface Corpus {
   gutenberg_licence: GutenbergLicence | null;
 }
 
+/** A group, and the runs that were added to it. */
+interface CreatedMembers {
+  group: Group;
+  runs: Run[];
+}
+
+/** The differences between all pairs of some groups. */
+interface Differences {
+  loss: "smooth_loss" | "validation_loss";
+  differences: Difference[];
+}
+
 /** How much of the loss's variance the text explains, and the cost of starting an epoch. */
 interface ExplainedLoss {
   epochs: number[];
@@ -147,6 +180,13 @@ interface FoundParameters {
   remarks: string[];
 }
 
+/** A game's id and the address for players. */
+interface GameLinks {
+  id: string;
+  player_url: string;
+  reachable: boolean;
+}
+
 /** The result; `threshold` is that of the central difference. */
 interface GradientCheckResult {
   passed: boolean;
@@ -154,6 +194,30 @@ interface GradientCheckResult {
   thresholds: Thresholds;
   dtype: string;
   parameters: CheckedParameter[];
+}
+
+/** The smooth loss of a group over a range of updates, at every `bucket`-th of them. */
+interface GroupLoss {
+  from: number;
+  to: number;
+  bucket: number;
+  update: number[];
+  seconds: (number | null)[];
+  runs: number[];
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  deviation: (number | null)[];
+  validation: ValidationBand;
+}
+
+/** Metrics of a group over a range of updates, by their names; the buckets are as of `Metrics`. */
+interface GroupMetrics {
+  from: number;
+  to: number;
+  bucket: number;
+  update: number[];
+  metrics: Record<string, MetricBand>;
 }
 
 /** The health of a network, measured on the text that its next update reads. */
@@ -187,6 +251,30 @@ interface Intervention {
   unknown_characters: string[];
 }
 
+/** A lecture's id and the address for viewers. */
+interface LectureLinks {
+  id: string;
+  viewer_url: string;
+  reachable: boolean;
+}
+
+/** A machine and the runs that train on it. */
+interface Machine {
+  name: string;
+  address: string;
+  slots: number;
+  used: number;
+  state: "ready" | "paused" | "unreachable";
+  runs: string[];
+}
+
+/** A run of a group, with what its own fields do not say. */
+interface MemberFigures {
+  run: Run;
+  lowest_validation: LowestValidation | null;
+  reached: FirstBelow | null;
+}
+
 /** How much a loss depends on the states 0, 1, 2, ... steps back. */
 interface Memory {
   model: ProbedModel;
@@ -215,6 +303,11 @@ interface OwnLossesResult {
   remarks: string[];
   curve: OwnCurve;
   comparison: OwnComparison;
+}
+
+/** The answers of a player. */
+interface PlayerAnswers {
+  answers: RoundAnswer[];
 }
 
 /** What a network computes at each of n characters. */
@@ -249,12 +342,57 @@ interface ReportRemarks {
   translated_update: number | null;
 }
 
+/** The answer of a player that counts in a round. */
+interface RoundAnswer {
+  round: number;
+  character: string;
+}
+
 /** Some saved passages, newest first; `next` is the `before` of the next slice. */
 interface SavedPassageSlice {
   passages: SavedPassage[];
   total: number;
   runs: RunWithPassages[];
   next: string | null;
+}
+
+/** A game that was just started. */
+interface StartedGame {
+  id: string;
+  player_url: string;
+  reachable: boolean;
+  key: string;
+  presenter_url: string;
+}
+
+/** A lecture that was just started. */
+interface StartedLecture {
+  id: string;
+  viewer_url: string;
+  reachable: boolean;
+  key: string;
+  presenter_url: string;
+}
+
+/** A sweep as it is now. */
+interface Sweep {
+  id: string;
+  name: string;
+  state: SweepState;
+  spec: SweepSpec;
+  created_at: string;
+  unit: string;
+  runs: SweepRun[];
+  best: SweepBest | null;
+  importance: Record<string, number> | null;
+  planned: number;
+  started: number;
+  ended: number;
+  stopped_early: number;
+  failed: number;
+  updates: number;
+  planned_updates: number;
+  error: string | null;
 }
 
 /** The smooth losses of the updates since the last line of the response. */
@@ -343,6 +481,103 @@ interface UpdateSurprisal {
   passages: PassageSurprisal[];
 }
 
+/** What `GET /api/wall/curves` returns of a run: its whole curve and its text. */
+interface WallDetail {
+  id: string;
+  text: string;
+  curve: WallCurve;
+}
+
+/** All runs, newest first. It comes first, unless the messages after `since` are in memory. */
+interface WallSnapshotMessage extends WallEnvelope {
+  type: "snapshot";
+  runs: WallRun[];
+  viewers: number;
+}
+
+/** What has changed since the last message, once a second. */
+interface WallUpdateMessage extends WallEnvelope {
+  type: "update";
+  runs: WallRun[];
+  progress: WallProgress[];
+  removed: string[];
+}
+
+/** What the presenter looks at. */
+interface LectureSnapshotMessage extends LectureEnvelope {
+  type: "snapshot";
+  view: string | null;
+  pointer: LecturePointer | null;
+  presenters: number;
+  viewers: number;
+}
+
+/** The presenter looks at something else. */
+interface LectureViewMessage extends LectureEnvelope {
+  type: "view";
+  view: string;
+}
+
+/** The presenter points at something else, or no longer. */
+interface PointerMessage extends LectureEnvelope {
+  type: "pointer";
+  pointer: LecturePointer | null;
+}
+
+/** The number of pages that present has changed; 0: the presenter is not connected. */
+interface PresentersMessage extends LectureEnvelope {
+  type: "presenters";
+  presenters: number;
+}
+
+/** A game. */
+interface GameSnapshotMessage extends GameEnvelope {
+  type: "snapshot";
+  mode: "choices" | "typing";
+  rounds: number;
+  seconds: number;
+  run: string;
+  run_name: string;
+  update: number;
+  held_out: boolean;
+  text: string;
+  round: number;
+  open: boolean;
+  ends_at: number | null;
+  choices: string[] | null;
+  players: number;
+  answered: number;
+  results: RoundResult[];
+  shares: RoundShare[];
+  viewers: number;
+}
+
+/** A round has begun. */
+interface RoundMessage extends GameEnvelope {
+  type: "round";
+  round: number;
+  ends_at: number;
+  choices: string[] | null;
+  players: number;
+}
+
+/** More players have joined or answered; at most twice a second. */
+interface AnswersMessage extends GameEnvelope {
+  type: "answers";
+  round: number;
+  players: number;
+  answered: number;
+}
+
+/** A round has ended; `text` is the passage with its character. */
+interface RoundResultMessage extends GameEnvelope {
+  type: "result";
+  result: RoundResult;
+  shares: RoundShare[];
+  text: string;
+  players: number;
+}
+
 /** The current state of a run. */
 interface Run {
   id: string;
@@ -373,6 +608,10 @@ interface Run {
   own_losses: OwnLosses | null;
   test: LossOnTest | null;
   queue_position: number | null;
+  machine: string | null;
+  waiting_for: string | null;
+  group: RunGroup | null;
+  sweep: string | null;
 }
 
 /** The loss over a range of updates, in buckets of `bucket` updates. */
@@ -493,6 +732,27 @@ interface GutenbergLicence {
   left_out: boolean;
 }
 
+/** A group of runs with the same spec but for seed and name; `runs` are in order of creation. */
+interface Group {
+  id: string;
+  name: string;
+  runs: string[];
+  created_at: string;
+}
+
+/** How the losses of two groups differ. */
+interface Difference {
+  groups: string[];
+  runs: number[];
+  left_out: number[];
+  update: number | null;
+  means: number[] | null;
+  difference: number | null;
+  margin: number | null;
+  different: boolean;
+  reason: "too few" | "not begun" | "other text" | null;
+}
+
 /** The excess loss of each of the first `updates` updates of an epoch, in nats per sequence. */
 interface StartCost {
   updates: number;
@@ -524,6 +784,25 @@ interface CheckedParameter {
   errors: ParameterErrors | null;
 }
 
+/** The mean validation loss of a group at each update at which it was measured. */
+interface ValidationBand {
+  update: number[];
+  runs: number[];
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  deviation: (number | null)[];
+}
+
+/** The band of a metric of a group: of the means of its runs in each bucket. */
+interface MetricBand {
+  runs: number[];
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  deviation: (number | null)[];
+}
+
 /** The model that was looked into, and its update. */
 interface ProbedModel {
   kind: "best" | "best_validation" | "latest" | "checkpoint" | "snapshot";
@@ -541,6 +820,12 @@ interface Figure {
   normal: string;
   meaning: string;
   advice: string;
+}
+
+/** The lowest validation loss of a run, in nats per sequence, and its update. */
+interface LowestValidation {
+  update: number;
+  loss: number;
 }
 
 /** The norms of the gradient with respect to one kind of state of a layer. */
@@ -610,6 +895,44 @@ interface RunWithPassages {
   name: string;
   passages: number;
   watch_words: string[];
+}
+
+/** The state of a sweep. */
+type SweepState = "running" | "paused" | "finished" | "stopped";
+
+/** A sweep, as requested. */
+interface SweepSpec {
+  name: string | null;
+  spec: Record<string, unknown>;
+  parameters: Record<string, ValueList | ValueRange>;
+  sampler: "grid" | "random" | "tpe";
+  runs: number;
+  seeds: number;
+  goal: "smooth_loss" | "validation_loss";
+  stop_early: boolean;
+  seed: number;
+}
+
+/** A run of a sweep. */
+interface SweepRun {
+  run: string | null;
+  configuration: number;
+  parameters: Record<string, boolean | number | string | null>;
+  seed: number;
+  value: number | null;
+  update: number;
+  state: RunState;
+  ended: boolean;
+  stopped_early: boolean;
+  error: string | null;
+}
+
+/** The configuration with the lowest mean value of those whose runs made all their updates. */
+interface SweepBest {
+  configuration: number;
+  parameters: Record<string, boolean | number | string | null>;
+  value: number;
+  runs: string[];
 }
 
 /** A unit, and the feature of the text that it follows. */
@@ -711,6 +1034,72 @@ interface PassageSurprisal {
   most_surprising: SurprisingCharacter[];
 }
 
+/** A loss curve of at most 48 points, or its end. */
+interface WallCurve {
+  bucket: number;
+  start: number;
+  smooth: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+}
+
+/** A run on the wall; the fields are those of a `Run`. */
+interface WallRun {
+  id: string;
+  update: number;
+  smooth_loss: number | null;
+  best: number | null;
+  updates_per_second: number;
+  text: string | null;
+  curve: WallCurve | null;
+  name: string;
+  state: RunState;
+  corpus_name: string;
+  spec: WallSpec;
+  created_at: string;
+  queue_position: number | null;
+  machine: string | null;
+  group: RunGroup | null;
+  sweep: string | null;
+}
+
+/** What changes while a run trains; `best` is the lowest smooth loss. */
+interface WallProgress {
+  id: string;
+  update: number;
+  smooth_loss: number | null;
+  best: number | null;
+  updates_per_second: number;
+  text: string | null;
+  curve: WallCurve | null;
+}
+
+/** Where the presenter points. */
+interface LecturePointer {
+  target: string | null;
+  x: number;
+  y: number;
+}
+
+/** The result of a round. */
+interface RoundResult {
+  round: number;
+  character: string;
+  answers: number;
+  hall_bits: number;
+  network_bits: number;
+  right_bits: number;
+  wrong_bits: number;
+  chance_bits: number;
+}
+
+/** The share of the hall's answers that name a character, and the network's probability. */
+interface RoundShare {
+  character: string;
+  hall: number;
+  network: number;
+}
+
 /** The state of a run. */
 type RunState = "queued" | "running" | "paused" | "finished" | "stopped" | "failed" | "interrupted";
 
@@ -736,6 +1125,7 @@ interface RunSpec {
   loss_smoothing: number | null;
   seed: number;
   dtype: "float32" | "float64";
+  threads: number;
   max_updates: number | null;
   sample_every: number;
   sample_length: number;
@@ -775,6 +1165,12 @@ interface LossOnTest {
   characters: number;
   measured_at: string;
   times: number;
+}
+
+/** The group of runs to which a run belongs; its members differ in their seeds alone. */
+interface RunGroup {
+  id: string;
+  name: string;
 }
 
 /** The loss on the held-out part of the corpus. */
@@ -863,6 +1259,18 @@ interface Passage {
   invented_words: [number, number][];
 }
 
+/** The values that a field takes. */
+interface ValueList {
+  values: (boolean | number | string | null)[];
+}
+
+/** The range of a number, both ends included; on a logarithmic scale if `log` is true. */
+interface ValueRange {
+  low: number;
+  high: number;
+  log: boolean;
+}
+
 /** A matrix of shape [rows, columns] as signed bytes, row by row, in base64; 127 is `max`. */
 interface Int8Matrix {
   shape: number[];
@@ -877,6 +1285,19 @@ interface SurprisingCharacter {
   word: string | null;
   surprisal: number;
   expected: [string, number][];
+}
+
+/** The fields of a run's spec that the wall shows or needs. */
+interface WallSpec {
+  cell: string;
+  hidden_size: number;
+  layers: number;
+  sequence_length: number;
+  batch_size: number;
+  optimizer: string;
+  learning_rate: number;
+  seed: number;
+  max_updates: number | null;
 }
 
 /** A line of the reference, and the line that a mistake has in its place. */
@@ -908,6 +1329,31 @@ type ServerMessage =
   | CheckpointMessage
   | CheckpointDeletedMessage
   | StateMessage
+  | ViewersMessage
+  | ResyncMessage
+  | HeartbeatMessage;
+
+type WallMessage =
+  | WallSnapshotMessage
+  | WallUpdateMessage
+  | ViewersMessage
+  | ResyncMessage
+  | HeartbeatMessage;
+
+type LectureMessage =
+  | LectureSnapshotMessage
+  | LectureViewMessage
+  | PointerMessage
+  | PresentersMessage
+  | ViewersMessage
+  | ResyncMessage
+  | HeartbeatMessage;
+
+type GameMessage =
+  | GameSnapshotMessage
+  | RoundMessage
+  | AnswersMessage
+  | RoundResultMessage
   | ViewersMessage
   | ResyncMessage
   | HeartbeatMessage;

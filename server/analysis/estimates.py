@@ -27,6 +27,8 @@ class Estimate(BaseModel):
         Number of updates in an epoch.
     updates_per_second : float
         At pace `max`, measured now, beside the runs that are training.
+    one_thread_updates_per_second : float or None
+        The same with one thread; None if no more than one is used.
     seconds : float or None
         Duration of all updates at that speed; None if the number of updates is not limited.
     epochs : float or None
@@ -37,6 +39,7 @@ class Estimate(BaseModel):
     memory_bytes: int
     updates_per_epoch: int
     updates_per_second: float
+    one_thread_updates_per_second: float | None
     seconds: float | None
     epochs: float | None
 
@@ -73,10 +76,13 @@ class EstimateService:
         TooBusyError
             Too many requests are waiting.
         """
+        specs = [spec]
+        if spec.slots > 1:
+            specs.append(spec.model_copy(update={"threads": 1}))
         try:
             async with self._admission:
-                update_s = await self._inference.time_updates(
-                    spec.model_dump(mode="json"), distinct
+                update_s, *one_thread_s = await self._inference.time_updates(
+                    [each.model_dump(mode="json") for each in specs], distinct
                 )
         except (ChildExitedError, ChildRefusedError) as error:
             raise ConflictError(f"The network could not be timed: {error}.") from error
@@ -86,6 +92,7 @@ class EstimateService:
             memory_bytes=sizes.memory_bytes,
             updates_per_epoch=sizes.updates_per_epoch,
             updates_per_second=1 / update_s,
+            one_thread_updates_per_second=1 / one_thread_s[0] if one_thread_s else None,
             seconds=None if updates is None else updates * update_s,
             epochs=None if updates is None else updates / sizes.updates_per_epoch,
         )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from server import __version__
 from server.checkpoints.npz import Arrays, DamagedArchiveError, Meta, read_archive
 from server.checkpoints.unflushed import PREFIX as UNFLUSHED
+from server.rnn.backend.selection import NUMBA, TILES
 from server.rnn.model import Model, ModelError
 from server.rnn.training.state import upgrade
 from server.rnn.training.trainer import Trainer, TrainerSettings
@@ -66,6 +67,7 @@ def checkpoint_contents(
     arrays, scalars = trainer.state()
     meta = _description("checkpoint", vocabulary, spec)
     next_index = trainer.current_model().next_index
+    meta |= {"threads": trainer.settings.used_threads, "cores": available_cores()}
     return arrays, meta | {"trainer": scalars, "next_index": next_index}
 
 
@@ -93,7 +95,7 @@ def restore_trainer(trainer: Trainer, vocabulary: Vocabulary, arrays: Arrays, me
 
 
 def describe_differences(trainer: Trainer, meta: Meta) -> list[str]:
-    """Return why a restored trainer may not continue byte for byte; empty if it does.
+    """Return how the training of a restored trainer differs from that before its checkpoint.
 
     Parameters
     ----------
@@ -105,12 +107,18 @@ def describe_differences(trainer: Trainer, meta: Meta) -> list[str]:
     Returns
     -------
     list of str
-        One sentence for each difference.
+        One sentence for each difference. Empty if the trainer continues byte for byte, and with as
+        many cores as it can use.
     """
     differences = []
     kernel = meta["trainer"].get("kernel")
     if kernel is not None and trainer.kernel != kernel:
-        names = {"numba": "Numba", "numpy": "NumPy"}
+        names: dict[str, str] = {
+            "numpy": "NumPy",
+            TILES: "NumPy",
+            NUMBA: "Numba",
+            "numba": "An earlier version of the loops compiled by Numba",
+        }
         differences.append(
             f"{names[kernel]} computed the updates so far but is not available here:"
             f" {names[str(trainer.kernel)]} continues, equal up to rounding, not byte for byte."
@@ -126,7 +134,28 @@ def describe_differences(trainer: Trainer, meta: Meta) -> list[str]:
             f"The number of threads of the linear algebra was {str(threads)[:40]} and is {now} now:"
             " equal up to rounding, perhaps not byte for byte."
         )
+    # Earlier versions had one thread.
+    before, threads = meta.get("threads", 1), trainer.settings.used_threads
+    if before != threads:
+        differences.append(
+            f"The number of threads was {str(before)[:40]} and is {threads} now: equal up to"
+            " rounding, not byte for byte."
+        )
+    cores = available_cores()
+    if cores < threads and meta.get("cores") != cores:
+        differences.append(
+            f"The run has {threads} threads, but there {'is' if cores == 1 else 'are'} only"
+            f" {cores} core{'s' * (cores > 1)} here: the results are the same, but training is"
+            " slower."
+        )
     return differences
+
+
+def available_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def blas_threads() -> str | None:

@@ -7,14 +7,19 @@ overlap.
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import zipfile
-from typing import IO
+from functools import lru_cache
+from typing import IO, Any
 
 import numpy as np
 
 __all__ = ["validate_archive"]
+
+DType = np.dtype[Any]
+
 
 # A checkpoint of four LSTM layers has about sixty.
 MAX_ARRAYS = 1_000
@@ -24,6 +29,12 @@ HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+# By version, how many bytes before a header have its length. NumPy reads no longer header.
+LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
+MAX_HEADER_BYTES = 10_000
+# The checkpoints of all runs together have few different headers, and a server that starts reads
+# all of them: parsing them takes most of the time of reading a description.
+MAX_CACHED_HEADERS = 512
 ENCRYPTED = 0x1
 # zipfile reads the whole directory of the archive, in about ten times its size of memory. An entry
 # of it takes 46 bytes, a name, and what a large archive adds.
@@ -96,15 +107,23 @@ def _record(file: IO[bytes], form: struct.Struct, signature: bytes, place: int) 
     return int(number) if found == signature else None
 
 
+@lru_cache(MAX_CACHED_HEADERS)
+def _parse_header(version: tuple[int, int], header: bytes) -> tuple[tuple[int, ...], DType]:
+    shape, _, dtype = HEADER_READERS[version](io.BytesIO(header))
+    return shape, dtype
+
+
 def _validate_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     name = part.filename[:60]
     if not part.filename.endswith(".npy"):
         raise ValueError(f"{name!r} is not an array")
     with archive.open(part) as file:
-        reader = HEADER_READERS.get(np.lib.format.read_magic(file))
-        if reader is None:
+        version = np.lib.format.read_magic(file)
+        if version not in LENGTH_BYTES:
             raise ValueError(f"{name!r} has an unknown version")
-        shape, _, dtype = reader(file)
+        length = file.read(LENGTH_BYTES[version])
+        header = file.read(min(int.from_bytes(length, "little"), MAX_HEADER_BYTES + 1))
+        shape, dtype = _parse_header(version, length + header)
         if dtype.hasobject or dtype.kind not in KINDS:
             raise ValueError(f"{name!r} has the type {dtype}; only numbers and text are allowed")
         array_bytes = part.file_size - file.tell()

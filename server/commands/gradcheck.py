@@ -11,7 +11,7 @@ from rich.table import Table
 
 from server.analysis.course import ProblemRequest
 from server.analysis.gradient_check import NumberField, number_fields
-from server.commands.spec_options import Command, with_options
+from server.commands.options.spec_options import Command, with_options
 from server.rnn.gradient_check.check import GradientCheck
 
 __all__ = ["print_gradient_check", "with_check_options", "with_problem_options"]

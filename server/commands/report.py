@@ -8,11 +8,11 @@ from pathlib import Path
 
 from server.corpora.decoding import decode_text
 from server.files.durable import replacing
+from server.installation import CORPORA
 from server.report.data_directory import open_data_directory
 from server.report.offline import RunNotFoundError
 from server.report.rendering import FORMATS, Format, make_report
 from server.report.training_directory import CHECKPOINT, open_training
-from server.settings import SHIPPED_CORPORA
 
 __all__ = ["report_filename", "write_report"]
 
@@ -65,5 +65,5 @@ async def _report(run: str, name: Format, data_dir: Path, text: str | None, name
         raise RunNotFoundError(
             f"{run} is neither the id of a run nor a directory with a {CHECKPOINT}."
         )
-    async with open_data_directory(data_dir, run, SHIPPED_CORPORA) as sources:
+    async with open_data_directory(data_dir, run, CORPORA) as sources:
         return await make_report(sources, name)

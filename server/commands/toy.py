@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands.spec_options import Command, with_options
+from server.commands.options.spec_options import Command, with_options
 from server.corpora.toy_texts import TASKS, ToyText
 
 __all__ = ["with_toy_options"]

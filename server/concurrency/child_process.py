@@ -12,24 +12,28 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from server.concurrency.json_lines import Message
 from server.concurrency.typed_messages import Command, encode_command
+from server.installation import IS_PACKAGE
 
 __all__ = [
+    "MAX_LINE_BYTES",
     "ChildExitedError",
     "ChildRefusedError",
     "JsonChildProcess",
     "OnEvent",
     "OnExit",
     "child_environment",
+    "how_it_ended",
 ]
 
 log = logging.getLogger(__name__)
 
 # Variables that a child process does not need, and that any program of the same user could read
 # from its environment.
-SECRETS = {"HURRAH_OPERATOR_TOKEN"}
+SECRETS = {"HURRAH_OPERATOR_TOKEN", "HURRAH_WEBHOOK_SECRET", "HURRAH_WEBHOOK_URL"}
 ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -93,7 +97,7 @@ class JsonChildProcess:
         self._watch = asyncio.create_task(self._watch_exit())
 
     @classmethod
-    async def start(cls, module: str, on_event: OnEvent, on_exit: OnExit) -> JsonChildProcess:
+    async def start(cls, module: str, on_event: OnEvent, on_exit: OnExit) -> Self:
         """Spawn a fresh interpreter that runs `module`, with BLAS limited to one thread.
 
         One thread, because the matrices are small and several runs must not compete for the cores.
@@ -249,16 +253,24 @@ class JsonChildProcess:
             log.exception("the end of a child process could not be handled")
 
     def _how_it_ended(self) -> str:
-        code = self._process.returncode
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
-            return f"its process was killed by signal {-code} ({name})"
         last = next((line for line in reversed(self._stderr_tail) if line.strip()), "")
-        return f"its process ended with status {code}" + (f": {last}" if last else "")
+        ended = how_it_ended(self._process.returncode)
+        return f"{ended}: {last}" if last and (self._process.returncode or 0) >= 0 else ended
+
+
+def how_it_ended(code: int | None) -> str:
+    """Return a clause about the end of a process, given its return code."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
+        return f"its process was killed by signal {-code} ({name})"
+    return f"its process ended with status {code}"
 
 
 def child_environment() -> dict[str, str]:
     """Return the environment of child processes: without secrets, with BLAS on one thread."""
     # The server accepts settings in upper and in lower case.
     own = {name: value for name, value in os.environ.items() if name.upper() not in SECRETS}
+    if IS_PACKAGE:
+        # `python -m` would look for the server's modules in the working directory first.
+        own["PYTHONSAFEPATH"] = "1"
     return own | dict.fromkeys(ONE_THREAD, "1")

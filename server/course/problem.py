@@ -16,6 +16,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
 from server.course.equations import LAYER, LOSS, OUTPUT
+from server.installation import COMMAND
 from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.reference import network
@@ -186,5 +187,5 @@ The loss is a sum, not a mean. Do not clip. Do not change the state before the s
   ... your code computes the gradient of the loss with respect to each parameter ...
   np.savez("my_gradients.npz", {names.split(", ")[0]}=dU, ...)   # {names}
 
-Then upload my_gradients.npz on the page, or: python -m server check my_gradients.npz
+Then upload my_gradients.npz on the page, or: {COMMAND} check my_gradients.npz
 """

@@ -40,6 +40,11 @@ class ChunkWriter(ABC):
         """The last number in the history, counted from 1; 0 when it is empty."""
         return self._chunk * CHUNK + self._count
 
+    @property
+    def changed(self) -> bool:
+        """Whether numbers of the incomplete chunk are not written."""
+        return self._count > self._written
+
     def append(self, first: int, numbers: Floats) -> None:
         """Append the numbers from `first` on; those that are in the history are skipped.
 
@@ -62,7 +67,7 @@ class ChunkWriter(ABC):
 
     def write(self) -> None:
         """Write the incomplete chunk to the open transaction."""
-        if self._count > self._written:
+        if self.changed:
             self._write_chunk(self._chunk, self._buffer[: self._count])
             self._written = self._count
 

@@ -28,7 +28,7 @@ from server.history.summaries import (
     summarise,
 )
 
-__all__ = ["History", "HistoryWriter", "ReducedLoss"]
+__all__ = ["History", "HistoryWriter", "ReducedLoss", "bucket_size"]
 
 # Up to so many updates in a bucket, reading every loss takes no longer than reading blocks.
 WHOLE_BUCKET_UPDATES = 256
@@ -58,6 +58,15 @@ class ReducedLoss:
     high: Floats
 
 
+def bucket_size(first: int, last: int, points: int) -> int:
+    """Return how many updates a bucket has if a range is reduced to at most `points` of them."""
+    bucket = -(-(last - first + 1) // points)
+    if bucket > WHOLE_BUCKET_UPDATES:
+        # Whole blocks, so that a curve from the first update reads no single losses.
+        bucket = -(-bucket // BLOCK_UPDATES) * BLOCK_UPDATES
+    return bucket
+
+
 class HistoryWriter(ChunkWriter):
     """Appends to the losses of one run; buffers the last, incomplete chunk.
 
@@ -81,15 +90,24 @@ class HistoryWriter(ChunkWriter):
         chunk, losses = row or (0, b"")
         super().__init__(chunk, losses)
         self._smooth = smooth_before(connection, run, chunk)
+        # Of the chunk's first blocks, which are complete: a chunk is written many times.
+        self._complete_blocks = np.empty((0, 3))
 
     def _write_chunk(self, chunk: int, numbers: Floats) -> None:
-        blocks, smooth = summarise(numbers, self._smooth, self._factor)
+        complete = self._complete_blocks
+        smooth = float(complete[-1, 2]) if len(complete) else self._smooth
+        more, smooth = summarise(numbers[len(complete) * BLOCK_UPDATES :], smooth, self._factor)
+        blocks = np.concatenate([complete, more])
+        self._complete_blocks = blocks[: len(numbers) // BLOCK_UPDATES]
         self._connection.execute(
-            "INSERT OR REPLACE INTO losses VALUES (?, ?, ?, ?, ?)",
+            # Unlike INSERT OR REPLACE, this writes nothing to the index.
+            "INSERT INTO losses VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, chunk)"
+            " DO UPDATE SET updates = excluded.updates, blocks = excluded.blocks,"
+            " losses = excluded.losses",
             (self._run, chunk, len(numbers), blocks.tobytes(), numbers.tobytes()),
         )
         if len(numbers) == CHUNK_UPDATES:
-            self._smooth = smooth
+            self._smooth, self._complete_blocks = smooth, np.empty((0, 3))
 
 
 def smooth_before(connection: sqlite3.Connection, run: str, chunk: int) -> float | None:
@@ -181,10 +199,7 @@ class History:
         if first > last:
             none = np.empty(0)
             return ReducedLoss(first, last, 1, np.empty(0, np.int64), none, none, none)
-        bucket = -(-(last - first + 1) // points)
-        if bucket > WHOLE_BUCKET_UPDATES:
-            # Whole blocks, so that a curve from the first update reads no single losses.
-            bucket = -(-bucket // BLOCK_UPDATES) * BLOCK_UPDATES
+        bucket = bucket_size(first, last, points)
         starts = np.arange(first, last + 1, bucket, dtype=np.int64)
         ends = np.minimum(starts + bucket - 1, last)
         if bucket <= WHOLE_BUCKET_UPDATES:

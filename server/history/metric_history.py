@@ -123,7 +123,10 @@ class MetricWriter(ChunkWriter):
     def _write_chunk(self, chunk: int, numbers: Floats) -> None:
         blocks = _summaries(numbers, np.arange(0, len(numbers), BLOCK))
         self._connection.execute(
-            "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?)",
+            # Unlike INSERT OR REPLACE, this writes nothing to the index.
+            "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, metric, chunk)"
+            " DO UPDATE SET length = excluded.length, blocks = excluded.blocks,"
+            " numbers = excluded.numbers",
             (
                 *(self._run, self._metric, chunk, len(numbers)),
                 *(blocks.tobytes(), numbers.tobytes()),
@@ -171,7 +174,7 @@ class MetricHistory:
         metrics : sequence of str
             Names of metrics.
         first, last : int
-            Range of updates, both included, within the run.
+            Range of updates, both included. There are no values beyond the end of the run.
         points : int
             Buckets at most, 1 or more.
         """

@@ -1,4 +1,4 @@
-"""The first update with a smooth loss below a threshold, without reading the whole history.
+"""The first update with a smooth loss below a threshold, and the lowest up to an update.
 
 Inside a block the smooth loss may be lower than at both ends, so the summaries of blocks are not
 enough. Therefore the least smooth loss of each complete chunk is computed when it is first needed,
@@ -15,7 +15,7 @@ import numpy as np
 from server.history.loss_history import smooth_before
 from server.history.summaries import BLOCK_UPDATES, CHUNK_UPDATES, Floats, smooth_losses, smoothed
 
-__all__ = ["Search", "first_below", "truncate"]
+__all__ = ["Search", "compute_more", "first_below", "lowest", "truncate"]
 
 # Takes some milliseconds of the database's thread; other calls run in between.
 CHUNKS_AT_ONCE = 32
@@ -70,12 +70,45 @@ def first_below(
     ).fetchone()
     if known is not None:
         return Search(done=True, update=_within(connection, run, known[0], smooth_loss, factor))
-    if _compute_more(connection, run, factor):
+    if compute_more(connection, run, factor):
         return Search(done=False)
     (incomplete,) = connection.execute(
         "SELECT coalesce(max(chunk) + 1, 0) FROM least_smooth WHERE run = ?", (run,)
     ).fetchone()
     return Search(done=True, update=_within(connection, run, incomplete, smooth_loss, factor))
+
+
+def lowest(connection: sqlite3.Connection, run: str, last: int, factor: float) -> float | None:
+    """Return the lowest smooth loss up to the update `last`; None if it is not in the history.
+
+    `compute_more` must have been called until it returned False.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the database; `HistoryWriter.write` makes buffered losses visible.
+    run : str
+        Id of the run.
+    last : int
+        The last update, 1 or more.
+    factor : float
+        Factor of the run's smooth loss.
+    """
+    chunk, offset = divmod(last - 1, CHUNK_UPDATES)
+    (least,) = connection.execute(
+        "SELECT min(least) FROM least_smooth WHERE run = ? AND chunk < ?", (run, chunk)
+    ).fetchone()
+    row = connection.execute(
+        "SELECT losses FROM losses WHERE run = ? AND chunk = ?", (run, chunk)
+    ).fetchone()
+    losses = np.empty(0) if row is None else np.frombuffer(row[0], dtype=np.float64)
+    if len(losses) <= offset:
+        return None
+    curve = smooth_losses(
+        losses[: offset + 1].tolist(), smooth_before(connection, run, chunk), factor
+    )
+    found = min(curve)
+    return found if least is None else min(least, found)
 
 
 def truncate(connection: sqlite3.Connection, run: str, last: int) -> None:
@@ -102,7 +135,7 @@ def _within(
     )
 
 
-def _compute_more(connection: sqlite3.Connection, run: str, factor: float) -> bool:
+def compute_more(connection: sqlite3.Connection, run: str, factor: float) -> bool:
     """Store the least smooth loss of the next complete chunks; return whether there were any."""
     rows = connection.execute(
         "SELECT chunk, blocks, losses FROM losses WHERE run = ? AND updates = ? AND chunk >"

@@ -97,11 +97,11 @@ class InferenceClient:
         result: Message = reply["result"]
         return result
 
-    async def time_updates(self, spec: dict[str, Any], distinct: int) -> float:
-        """Return the median time of an update in seconds."""
-        reply = await self._request(TimeUpdates(spec=spec, distinct=distinct))
-        update_s: float = reply["update_s"]
-        return update_s
+    async def time_updates(self, specs: list[dict[str, Any]], distinct: int) -> list[float]:
+        """Return the median time of an update in seconds for each spec."""
+        reply = await self._request(TimeUpdates(specs=specs, distinct=distinct))
+        updates_s: list[float] = reply["updates_s"]
+        return updates_s
 
     async def train_mistake(self, command: TrainMistake, on_part: OnPiece) -> Message:
         """Train a network with a mistake beside the right one.

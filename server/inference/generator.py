@@ -50,7 +50,7 @@ from server.inference.mistakes import train_mistake
 from server.inference.replay import opening, replay
 from server.inference.surprisal import SurprisalReader
 from server.inference.test_part import measure_test_part
-from server.inference.timing import time_update_s
+from server.inference.timing import time_updates_s
 from server.rnn.sampling.sampling import generate_chunks
 
 # Corpora whose index stays in memory, because the samples of a run come one after the other.
@@ -103,7 +103,7 @@ class TextGenerator:
             case CompareStepSizes():
                 return {"result": compare_step_sizes(command.cell)}
             case TimeUpdates():
-                return {"update_s": time_update_s(command.spec, command.distinct)}
+                return {"updates_s": time_updates_s(command.specs, command.distinct)}
             case TrainMistake():
                 return train_mistake(command, send_partial)
             case FindUnits():

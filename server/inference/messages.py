@@ -19,6 +19,7 @@ from server.inference.inspection.messages import (
     MeasureMemory,
     MeasureProbabilities,
     MeasureUpdateRatios,
+    PredictCharacters,
     ProbeText,
     ReadUnitHistory,
     UnrollUpdate,
@@ -227,13 +228,13 @@ class CompareStepSizes(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeUpdates(Command):
-    """Time the updates of a network on a text of random characters.
+    """Time the updates of networks on a text of random characters.
 
-    `distinct` is the number of distinct characters. The reply is ``{"update_s"}``, the median time
-    of an update in seconds.
+    `distinct` is the number of distinct characters. The reply is ``{"updates_s"}``, the median time
+    of an update in seconds for each spec.
     """
 
-    spec: dict[str, Any]
+    specs: list[dict[str, Any]]
     distinct: int
 
 
@@ -289,6 +290,7 @@ InferenceCommand = (
     | WriteHeld
     | UnrollUpdate
     | MeasureProbabilities
+    | PredictCharacters
     | MeasureHealth
     | MeasureMemory
     | MeasureUpdateRatios

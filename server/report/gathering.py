@@ -15,6 +15,7 @@ from server.analysis.loss_analysis import LossAnalysis
 from server.analysis.own_losses import beside, rows_of
 from server.corpora.library import Corpus
 from server.errors import ConflictError
+from server.installation import COMMAND
 from server.report.content import CheckPart, EvolutionPart, LossPart, PassagePart, ReportContent
 from server.report.parts import setup
 from server.report.parts.check_sizes import check_request, size_differences
@@ -147,7 +148,7 @@ async def _check(sources: RunSources) -> CheckPart:
     try:
         result = await sources.check(request)
     except (ConflictError, SpecError) as error:
-        reason = f"{error} Check them with `python -m server gradcheck --cell {spec.cell}`."
+        reason = f"{error} Check them with `{COMMAND} gradcheck --cell {spec.cell}`."
         return CheckPart(missing=[reason])
     return CheckPart(request=request, result=result, differences=differences)
 

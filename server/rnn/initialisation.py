@@ -6,11 +6,11 @@ import numpy as np
 from numpy.random import SeedSequence
 
 from server.rnn.cells import CELLS
-from server.rnn.network import Network
+from server.rnn.threaded_network import AnyNetwork
 from server.rnn.training.settings import INITIALISATION, TrainerSettings
 
 
-def initialise(network: Network, settings: TrainerSettings) -> None:
+def initialise(network: AnyNetwork, settings: TrainerSettings) -> None:
     """Draw all matrices of `network` from normal distributions, and set the biases.
 
     The biases become 0, or the cell's `initial_biases`. The numbers are drawn in float64 and
@@ -18,7 +18,7 @@ def initialise(network: Network, settings: TrainerSettings) -> None:
 
     Parameters
     ----------
-    network : Network
+    network : Network or ThreadedNetwork
         Its parameters are overwritten.
     settings : TrainerSettings
         Only `seed` and `init_scale` are used.

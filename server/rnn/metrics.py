@@ -12,14 +12,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.answers import find_answers
-from server.rnn.network import Network
-from server.rnn.optimizers.clipping import clipped_share
+from server.rnn.optimizers.clipping import norm_and_clipped_share
 from server.rnn.parameters import Array, Parameters, euclidean_norm
+from server.rnn.threaded_network import AnyNetwork
 from server.rnn.training.batches import BatchIterator
 from server.rnn.training.settings import TrainerSettings
 from server.rnn.vocabulary import Vocabulary
@@ -90,10 +91,12 @@ class Update:
     Parameters
     ----------
     training : Training
-    network : Network
+    network : Network or ThreadedNetwork
         After its backward pass.
     batches : BatchIterator
         Before it advances.
+    kernel : module or None
+        Compiled code that measures the gradients; None: NumPy.
     step : Parameters
         See below; it may be filled later.
     number, loss, learning_rate, x, y
@@ -115,15 +118,16 @@ class Update:
     """
 
     __slots__ = (
-        *("_batches", "_network", "learning_rate", "loss", "number", "step"),
-        *("training", "x", "y"),
+        *("_batches", "_kernel", "_network", "_norm_and_share"),
+        *("learning_rate", "loss", "number", "step", "training", "x", "y"),
     )
 
     def __init__(
         self,
         training: Training,
-        network: Network,
+        network: AnyNetwork,
         batches: BatchIterator,
+        kernel: ModuleType | None,
         *,
         step: Parameters,
         number: int,
@@ -132,7 +136,8 @@ class Update:
         x: NDArray[np.intp],
         y: NDArray[np.intp],
     ) -> None:
-        self._network, self._batches = network, batches
+        self._network, self._batches, self._kernel = network, batches, kernel
+        self._norm_and_share: tuple[float, float] | None = None
         self.training, self.step = training, step
         self.number, self.loss, self.learning_rate = number, loss, learning_rate
         self.x, self.y = x, y
@@ -141,6 +146,22 @@ class Update:
     def gradients(self) -> Parameters:
         """The gradients, clipped unless the metric is measured before clipping."""
         return self._network.gradients
+
+    @property
+    def norm_and_clipped_share(self) -> tuple[float, float]:
+        """The gradients' norm and the share that clipping changes; to be read before clipping."""
+        if self._norm_and_share is None:
+            settings = self.training.settings
+            self._norm_and_share = norm_and_clipped_share(
+                self.gradients.flat, settings.clip, settings.clip_mode, self._kernel
+            )
+        return self._norm_and_share
+
+    def norm(self, parameters: Parameters) -> float:
+        """Return the Euclidean norm of the parameters, their gradients or their step."""
+        if self._kernel is None:
+            return euclidean_norm(parameters.flat)
+        return math.sqrt(self._kernel.measure(parameters.flat, math.inf)[0])
 
     @property
     def parameters(self) -> Parameters:
@@ -199,17 +220,16 @@ class Metric:
 
 
 def _gradient_norm(update: Update) -> float:
-    return euclidean_norm(update.gradients.flat)
+    return update.norm_and_clipped_share[0]
 
 
 def _clipped_share(update: Update) -> float:
-    settings = update.training.settings
-    return clipped_share(update.gradients.flat, settings.clip, settings.clip_mode)
+    return update.norm_and_clipped_share[1]
 
 
 def _update_ratio(update: Update) -> float:
-    norm = euclidean_norm(update.parameters.flat)
-    return euclidean_norm(update.step.flat) / norm if norm else math.nan
+    norm = update.norm(update.parameters)
+    return update.norm(update.step) / norm if norm else math.nan
 
 
 def _learning_rate(update: Update) -> float:

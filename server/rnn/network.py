@@ -57,6 +57,9 @@ class Network:
     parameters : Parameters, optional
         The parameters of another network of this architecture and type, to share; None: new ones,
         all zero.
+    averaged_over : int, optional
+        The number of streams in all networks that share the streams of a batch (see
+        `ThreadedNetwork`), by which loss and gradients are divided; None: B.
 
     Attributes
     ----------
@@ -84,6 +87,7 @@ class Network:
         layers: int = 1,
         batch_size: int = 1,
         parameters: Parameters | None = None,
+        averaged_over: int | None = None,
     ) -> None:
         self.architecture = Architecture(
             vocabulary_size=vocabulary_size, hidden_size=hidden_size, cell=cell, layers=layers
@@ -104,6 +108,7 @@ class Network:
         rows = sequence_length * batch_size
         self._x = characters.x
         self._hidden, self._hidden_transposed = last.outputs, last.outputs.T
+        self._kernel: ModuleType | None = None
         self._state_gradients = last.state_gradients
         self._Vc_T = self.parameters.stack("V", "c")
         self._Vc_T_gradient = self.gradients.stack("V", "c")
@@ -117,7 +122,8 @@ class Network:
         self._offsets = np.arange(rows, dtype=np.intp) * vocabulary_size
         # A product with ones is faster than `sum`.
         self._ones = np.ones(vocabulary_size, dtype=dtype)
-        self._weights = np.full(rows, 1.0 / batch_size, dtype=dtype)
+        self._averaged_over = averaged_over or batch_size
+        self._weights = np.full(rows, 1.0 / self._averaged_over, dtype=dtype)
         self.losses = np.empty(rows, dtype=dtype)
 
     def _by_name(self, states: list[dict[str, Array]]) -> dict[str, Array]:
@@ -147,6 +153,11 @@ class Network:
             layer.refresh()
             layer.forward()
         np.matmul(self._hidden, self._Vc_T, self._o)
+        if self._kernel is not None:
+            loss: np.inexact = self._kernel.softmax(
+                self._o, y.reshape(-1), self._argmax, self.losses
+            )
+            return loss
         np.add(y.reshape(-1), self._offsets, self._y_flat)
         return self._softmax()
 
@@ -174,26 +185,49 @@ class Network:
 
     def backward(self) -> None:
         """Fill `gradients` with those of the last `forward`, whose buffers are overwritten."""
-        # `_o` contains exp(o_t), and `_column` their sums. do_t = (p_t - y_t) / B.
-        d_o = self._o
-        if self.batch_size > 1:
-            np.divide(self._row, self._weights, self._row)
-        np.divide(d_o, self._column, d_o)
-        self._o_flat[self._y_flat] -= self._weights[0]
+        d_o, V = self._o, self.parameters["V"]
+        if self._kernel is None:
+            self._subtract_targets()
+        else:
+            # A product with the copy takes half the time.
+            np.copyto(self._V, V)
+            V = self._V
         np.matmul(self._hidden_transposed, d_o, self._Vc_T_gradient)
-        np.dot(d_o, self.parameters["V"], self._state_gradients)
+        np.dot(d_o, V, self._state_gradients)
         for layer in reversed(self._layers):
             layer.backward()
+
+    def _subtract_targets(self) -> None:
+        """Turn the unnormalised probabilities into ``do_t = (p_t - y_t) / B``."""
+        # `_o` contains exp(o_t), and `_column` their sums.
+        if self._averaged_over > 1:
+            np.divide(self._row, self._weights, self._row)
+        np.divide(self._o, self._column, self._o)
+        self._o_flat[self._y_flat] -= self._weights[0]
 
     @property
     def likeliest(self) -> NDArray[np.intp]:
         """The likeliest next character at each step of the last `forward`, of shape (T, B)."""
-        return (self._argmax - self._offsets).reshape(self.sequence_length, self.batch_size)
+        likeliest = self._argmax if self._kernel is not None else self._argmax - self._offsets
+        return likeliest.reshape(self.sequence_length, self.batch_size)
 
     def set_kernel(self, kernel: ModuleType | None) -> None:
-        """Use compiled loops in the layers that have them; None: NumPy."""
+        """Use compiled loops; None: NumPy. See `server.rnn.backend.selection`.
+
+        Only a network of one layer that reads one stream in float32 has them.
+        """
+        self._kernel = kernel
+        self._V = np.empty((len(self._ones), self._hidden.shape[1] - 1), dtype=self._o.dtype)
         for layer in self._layers:
             layer.set_kernel(kernel)
+
+    def set_tiled(self, *, tiled: bool) -> None:
+        """Divide the recurrent products into tiles, or do not. See `server.rnn.backend.selection`.
+
+        The results are equal up to rounding.
+        """
+        for layer in self._layers:
+            layer.set_tiled(tiled=tiled)
 
     def carry(self) -> None:
         """Make the state after the sequence the state before the next."""
@@ -232,9 +266,13 @@ class Network:
         """
         for layer in self._layers[1:]:
             if isinstance(layer.inputs, HiddenStates):
-                mask = layer.inputs.own_mask()
-                kept = rng.random(mask.shape, dtype=np.float32) >= rate
-                np.divide(kept, 1.0 - rate, mask, casting="same_kind")
+                draw_mask(rng, rate, layer.inputs.own_mask())
+
+
+def draw_mask(rng: Generator, rate: float, mask: Array) -> None:
+    """Fill a mask of shape (T B, m), ordered by step, then by stream; see `Network.draw_masks`."""
+    kept = rng.random(mask.shape, dtype=np.float32) >= rate
+    np.divide(kept, 1.0 - rate, mask, casting="same_kind")
 
 
 def parameter_shapes(vocabulary_size: int, hidden_size: int) -> dict[str, Shape]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from server.concurrency.capacity import CapacityLimit
 from server.corpora.library import CorpusLibrary
+from server.corpora.visible_text import without_controls
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
 from server.files.run_directories import RunDirectories
@@ -21,11 +25,32 @@ from server.spec.fork_spec import forked_spec
 from server.spec.limits import Limits
 from server.spec.run_draft import draft_run
 from server.spec.run_spec import RunSpec
-from server.spec.schemas import Checkpoint, ForkedFrom, Run
+from server.spec.schemas import Checkpoint, ForkedFrom, Group, Run, RunGroup
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 
-__all__ = ["RunFactory"]
+__all__ = ["RunFactory", "SweepPlace"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPlace:
+    """The place of a new run in a sweep.
+
+    Attributes
+    ----------
+    sweep : str
+        Id of the sweep.
+    group : Group or None
+        The group of the runs with the same settings.
+    rows : callable
+        Returns, for the run's id, what `Store.add_run` calls to add the rows of both.
+    """
+
+    sweep: str
+    group: Group | None
+    rows: Callable[[str], Callable[[sqlite3.Connection], None]]
 
 
 class RunFactory:
@@ -76,8 +101,15 @@ class RunFactory:
         """Whether a run that is being created trains on this text."""
         return self._corpora_in_use[corpus] > 0
 
-    async def create(self, spec: RunSpec) -> RunController:
+    async def create(self, spec: RunSpec, place: SweepPlace | None = None) -> RunController:
         """Create a run.
+
+        Parameters
+        ----------
+        spec : RunSpec
+            Its spec.
+        place : SweepPlace or None
+            Its place in a sweep; None if it belongs to none.
 
         Raises
         ------
@@ -86,12 +118,44 @@ class RunFactory:
         LimitReachedError
             A limit of the runs or of the storage is reached.
         """
-        run = self._draft(spec)
+        run, add_more = self._draft(spec), None
+        if place is not None:
+            run.sweep, add_more = place.sweep, place.rows(run.id)
+            if (group := place.group) is not None:
+                run.group = RunGroup(id=group.id, name=group.name)
         async with self._creating(run) as controller:
             failpoint("run.add")
-            await self._store(Store.add_run, run.id, run.model_dump_json())
+            await self._store(Store.add_run, run.id, run.model_dump_json(), add_more=add_more)
             failpoint("run.added")
         return controller
+
+    async def create_members(self, specs: Sequence[RunSpec], group: Group) -> list[RunController]:
+        """Create runs as `create`, and add them to a group; all of them or none.
+
+        Parameters
+        ----------
+        specs : sequence of RunSpec
+            The specs of the runs.
+        group : Group
+            The group; `runs` are the members that exist already.
+        """
+        drafts = [self._draft(spec) for spec in specs]
+        for run in drafts:
+            run.group = RunGroup(id=group.id, name=group.name)
+        async with contextlib.AsyncExitStack() as stack:
+            # The stack ends in reverse order, in which the runs are added to the others.
+            controllers = [
+                await stack.enter_async_context(self._creating(run)) for run in reversed(drafts)
+            ]
+            members = [*group.runs, *(run.id for run in drafts)]
+            failpoint("group.add")
+            await self._store(
+                Store.add_group,
+                group.model_copy(update={"runs": members}),
+                [(run.id, run.model_dump_json()) for run in drafts],
+            )
+            failpoint("group.added")
+        return controllers[::-1]
 
     async def create_from(self, spec: RunSpec, given: GivenFile) -> RunController:
         """Create a run that starts from given weights: with a checkpoint at update 0.
@@ -231,6 +295,8 @@ class RunFactory:
                 await asyncio.shield(self._remove(controller))
                 raise
             self._controllers[run.id] = controller
+            fields = {"run": run.id, "event": "created"}
+            log.info("run %s created: %s", run.id, without_controls(run.name), extra=fields)
 
     async def _remove(self, controller: RunController) -> None:
         """Remove what a failed creation left, in memory, in the database, and in the directory."""

@@ -18,6 +18,10 @@ class Publisher(Protocol):
     def publish(self, run: str, message: LiveMessage) -> None:
         """Send a message to the run's viewers."""
 
+    def is_watched(self, run: str) -> bool:
+        """Whether a viewer may read the run's messages; without one, their content is not used."""
+        ...
+
     def restart(self, run: str) -> None:
         """Make the run's viewers take a new snapshot, because the run went back in time."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from server.checkpoints.unflushed import HistoryDelta
 from server.concurrency.json_lines import Message
 from server.files.disk_errors import StorageError
 from server.files.failpoints import failpoint
+from server.history.chunks import Floats
 from server.history.run_history import Records
 from server.inference.client import InferenceClient
 from server.inference.messages import MeasureSample
+from server.rnn.metrics import measured_updates
 from server.runs.metric_piece import metric_piece
 from server.runs.publisher import Publisher
 from server.runs.sample_queue import PendingSample, SampleQueue
@@ -58,6 +61,7 @@ PROGRESS = (
     *("validation_loss", "validation_update", "diverged_since"),
 )
 """Fields with the same name in `Run` and in a checkpoint's trainer."""
+NO_METRICS = MetricPiece(update=[], count=[], metrics={})
 
 
 class Recorder:
@@ -111,6 +115,11 @@ class Recorder:
         self.on_sample_measured: Callable[[int], None] = lambda _update: None
         self._samples = SampleQueue(self._record_sample, self._sample_done, f"run {run.id}")
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a viewer may read the messages."""
+        return self._publisher.is_watched(self.run.id)
+
     # -- progress ---------------------------------------------------------------------------------
 
     async def apply_report(self, report: Report, *, keep_state: bool = False) -> None:
@@ -121,7 +130,8 @@ class Recorder:
         report : Report
             The report.
         keep_state : bool
-            Whether the run's state stays as it is, because it is going back to a checkpoint.
+            Whether the run's state stays as it is, because it is going back to a checkpoint, or
+            pauses only because the server ends.
         """
         metrics = {name: decode_numbers(values) for name, values in report.metrics.items()}
         records = Records(report.first, decode_numbers(report.losses), metrics)
@@ -160,8 +170,7 @@ class Recorder:
                 )
             self._publish_milestones(milestones)
             if run.update > known or state is run.state is RunState.RUNNING:
-                piece = metric_piece(report.first, report.update, metrics)
-                self._publish_progress(report.curve, piece, report.happened_at)
+                self._publish_progress(report, metrics, known)
         # A worker that does not train cannot tell whether its run is paused, queued or has ended.
         still_not_running = state is RunState.PAUSED and run.state is not RunState.RUNNING
         if state is not run.state and not still_not_running and not keep_state:
@@ -243,6 +252,8 @@ class Recorder:
         run = self.run
         if (state, error, disk_full) != (run.state, run.error, run.disk_full):
             run.state, run.error, run.disk_full = state, error, disk_full
+            if state is not RunState.QUEUED:
+                run.waiting_for = None
             await self.save()
 
     async def save(self, milestones: Sequence[Milestone] = ()) -> None:
@@ -287,13 +298,28 @@ class Recorder:
             self.run.test = test
             self._publish(StateMessage(type="state", run_state=self.run))
 
+    async def set_machine(self, machine: str | None) -> None:
+        """Set and publish the machine on which the run's worker is."""
+        if machine != self.run.machine:
+            self.run.machine = machine
+            await self.publish_state()
+
     async def publish_state(self) -> None:
         """Publish the run as it is."""
         async with self.lock:
             self._publish(StateMessage(type="state", run_state=self.run))
 
     async def flush(self) -> int:
-        """Make everything so far durable.
+        """Store the run, and make everything so far durable; returns and raises as `commit`.
+
+        Something is written even if nothing has changed, so that it fails on a full disk.
+        """
+        async with self.lock:
+            await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
+        return await self.commit()
+
+    async def commit(self) -> int:
+        """Make everything durable that was stored, such as the reports.
 
         Returns
         -------
@@ -308,9 +334,9 @@ class Recorder:
         async with self.lock:
             first = self._samples.first
             update = self.run.update if first is None else first - 1
-            await self._store(Store.save_run, self.run.id, self.run.model_dump_json())
-            await self._store(Store.commit)
-            return update
+        # Not under the lock: reports need not wait for the disk.
+        await self._store.commit_shared()
+        return update
 
     async def close(self) -> None:
         """Stop measuring samples; of those left, only the ones in a checkpoint are not lost."""
@@ -443,8 +469,17 @@ class Recorder:
         for milestone in milestones:
             self._publish(MilestoneMessage(type="milestone", milestone=milestone))
 
-    def _publish_progress(self, curve: Curve, metrics: MetricPiece, happened_at: float) -> None:
-        run = self.run
+    def _publish_progress(self, report: Report, metrics: dict[str, Floats], known: int) -> None:
+        """Publish what a report has after the update `known`."""
+        run, first, curve = self.run, report.first, report.curve
+        if first <= known:
+            # A worker on another machine repeats what an earlier server may not have stored.
+            first, curve = known + 1, _curve_after(curve, known)
+            count = len(measured_updates(first, report.update))
+            metrics = {name: values[len(values) - count :] for name, values in metrics.items()}
+        piece = NO_METRICS
+        if self.is_watched:
+            piece = metric_piece(first, report.update, metrics)
         self._publish(
             ProgressMessage(
                 type="progress",
@@ -457,10 +492,22 @@ class Recorder:
                 best=run.best,
                 updates_per_second=run.updates_per_second,
                 curve=curve,
-                metrics=metrics,
-                happened_at=happened_at,
+                metrics=piece,
+                happened_at=report.happened_at,
             )
         )
+
+
+def _curve_after(curve: Curve, update: int) -> Curve:
+    """Return the points of a piece of the curve after an update."""
+    start = bisect_right(curve["update"], update)
+    return Curve(
+        update=curve["update"][start:],
+        seconds=curve["seconds"][start:],
+        smooth=curve["smooth"][start:],
+        low=curve["low"][start:],
+        high=curve["high"][start:],
+    )
 
 
 def _epoch_milestones(epochs: Sequence[Message]) -> list[Milestone]:

@@ -27,12 +27,22 @@ class Recovery:
         self._recorder = recorder
         self._checkpoint_store = checkpoint_store
 
-    async def recover(self) -> None:
-        """Bring the run to where an earlier server left it, or its worker after that server."""
+    async def recover(self, *, has_worker: bool = False) -> None:
+        """Bring the run to where an earlier server left it, or its worker after that server.
+
+        Parameters
+        ----------
+        has_worker : bool
+            Whether a worker on another machine has the run in memory, and may still train it.
+        """
         recorder, checkpoint_store = self._recorder, self._checkpoint_store
         await checkpoint_store.recover_directory()
         latest, run = await checkpoint_store.last_known(), recorder.run
-        if run.state is RunState.FINISHED and await self.latest_update() < run.update:
+        if (
+            run.state is RunState.FINISHED
+            and not has_worker
+            and await self.latest_update() < run.update
+        ):
             text = "The server ended before the run's last checkpoint was made."
             await recorder.set_state(RunState.INTERRUPTED, text)
         try:
@@ -42,6 +52,8 @@ class Recovery:
                 await recorder.add_missing_samples(await checkpoint_store.samples_in(latest))
         except ConflictError as error:
             await recorder.set_state(RunState.FAILED, str(error))
+        if has_worker:
+            return
         if run.state is RunState.RUNNING:
             text = "The server ended while the run was training."
             await recorder.set_state(RunState.INTERRUPTED, text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from server.concurrency.background_tasks import BackgroundTasks
 from server.errors import ConflictError
@@ -42,12 +44,23 @@ class RunQueue:
         self._store = store
         self._background = background
         self._runs: list[str] = []
+        # For the runs that were taken from the queue, the order in which they were.
+        self._taken: dict[str, int] = {}
+        self._numbers = itertools.count()
 
     def __contains__(self, run: str) -> bool:
         return run in self._runs
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._runs))
+
+    @property
+    def first(self) -> str:
+        """The run that starts next; there must be one."""
+        return self._runs[0]
 
     async def restore(self) -> None:
         """Queue the runs that waited when the server ended, in their stored order.
@@ -67,21 +80,39 @@ class RunQueue:
 
     def append(self, run: str) -> None:
         """Add a run at the end; `save` stores it."""
+        self._taken.pop(run, None)
         self._runs.append(run)
         self._number()
+
+    def prepend(self, run: str) -> None:
+        """Add a run as the first, unless it is queued; `save` stores it."""
+        if run not in self._runs:
+            self._taken.pop(run, None)
+            self._runs.insert(0, run)
+            self._number()
+
+    def put_back(self, run: str) -> None:
+        """Add a run that could not start, behind those that `pop` returned before it."""
+        if run not in self._runs:
+            number = self._taken.get(run, 0)
+            before = sum(self._taken.get(each, math.inf) < number for each in self._runs)
+            self._runs.insert(before, run)
+            self._number()
 
     def pop(self) -> str:
         """Remove and return the first run."""
         run = self._runs[0]
         self.remove(run)
+        self._taken[run] = next(self._numbers)
         return run
 
     def remove(self, run: str) -> None:
         """Remove a run if it is queued."""
+        self._taken.pop(run, None)
         if run in self._runs:
             self._runs.remove(run)
             if (controller := self._controllers.get(run)) is not None:
-                controller.run.queue_position = None
+                controller.run.queue_position = controller.run.waiting_for = None
             self._number()
 
     async def save(self) -> None:

@@ -12,16 +12,25 @@ from server.spec.schemas import RunState
 from server.store import queries
 from server.store.database import Store
 from server.store.executor import StoreExecutor
+from server.worker.client import FindWorker
 
 __all__ = ["finish_deletions", "recover_run"]
 
 log = logging.getLogger(__name__)
 
 
-async def recover_run(controller: RunController) -> None:
-    """Recover a run; one that cannot be recovered fails with a reason, and the server starts."""
+async def recover_run(controller: RunController, find_worker: FindWorker) -> None:
+    """Recover a run; one that cannot be recovered fails with a reason, and the server starts.
+
+    Parameters
+    ----------
+    controller : RunController
+        The run.
+    find_worker : callable
+        Finds the worker that an earlier server may have left training on another machine.
+    """
     try:
-        await controller.recovery.recover()
+        await controller.recover(find_worker)
     except Exception as error:
         log.exception("run %s could not be recovered", controller.run.id)
         text = f"The run could not be recovered when the server started. {_reason(error)}"

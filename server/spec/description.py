@@ -133,6 +133,7 @@ def _for_template(name: str, about: SpecField) -> Description:
 def _for_script(name: str, about: SpecField) -> Description:
     return {
         "name": name,
+        "label": about.label,
         "control": _control(schema_of(name), about),
         "choices": list((about.choices or dict)()),
         "display": about.display,

@@ -14,7 +14,8 @@ class Limits:
     Attributes
     ----------
     training_runs : int
-        Runs that train at the same time. Further runs are queued.
+        Slots for runs that train at the same time; a run takes `RunSpec.slots`. Further runs are
+        queued.
     network_bytes : int
         The approximate memory of one run's network.
     runs : int

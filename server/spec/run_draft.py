@@ -1,4 +1,4 @@
-"""A new run, from its spec and the corpora."""
+"""A new run, from its spec and the corpora; and a name for it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import secrets
 from datetime import UTC, datetime
 
 from server.corpora.library import Corpus, CorpusLibrary
-from server.spec.run_names import random_name
 from server.spec.run_spec import RunSpec, SpecError
 from server.spec.schemas import Run, RunState
 from server.spec.sizing import Sizes, measure_sizes
 
-__all__ = ["draft_run", "measure_run"]
+__all__ = ["draft_run", "measure_run", "random_name"]
+
+ADJECTIVES = """
+amber brisk candid clever curious dapper early eager fabled gentle hearty jaunty keen lively lucid
+mellow merry nimble patient plucky quiet ready rosy silver steady sunny tidy upbeat vivid wandering
+witty zesty
+"""
+ANIMALS = """
+badger bittern curlew dormouse egret ferret finch gannet hare heron hedgehog jackdaw kestrel lapwing
+linnet magpie marten newt osprey otter petrel plover puffin rook seal shrew stoat swift tern vole
+wagtail wren
+"""
 
 
 def draft_run(spec: RunSpec, corpora: CorpusLibrary, max_memory_bytes: int) -> Run:
@@ -77,3 +87,8 @@ def _corpus_for(spec: RunSpec, corpora: CorpusLibrary) -> Corpus:
     if corpus is None:
         raise SpecError("corpus", f"{requested!r} does not exist")
     return corpus
+
+
+def random_name() -> str:
+    """Return a name that is easy to pronounce and to distinguish, such as "curious otter"."""
+    return f"{secrets.choice(ADJECTIVES.split())} {secrets.choice(ANIMALS.split())}"

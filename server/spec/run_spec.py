@@ -30,10 +30,12 @@ from server.spec.spec_field import Column, DefaultBy, Null, SpecField
 
 __all__ = [
     "FORK_FORM",
+    "MAX_NAME_CHARACTERS",
     "NEW_RUN_FORM",
     "SPEC_FIELDS",
     "CellName",
     "FormLayout",
+    "RunName",
     "RunSpec",
     "SpecError",
     "SpecModel",
@@ -51,6 +53,7 @@ MAX_UPDATES = 10**12
 MAX_WATCH_WORDS = 50
 MAX_NAME_CHARACTERS = 120
 MAX_SMOOTHING = 0.9999
+MAX_THREADS = 64
 
 NETWORK = TrainerSettings()
 """The defaults of everything that the trainer takes."""
@@ -357,6 +360,17 @@ class RunSpec(SpecModel):
             column=Column("numbers", "{dtype}"),
         ),
     ] = NETWORK.dtype
+    threads: Annotated[
+        int,
+        Field(ge=1, le=MAX_THREADS),
+        SpecField(
+            label="Threads",
+            explanation="Cores that share the streams of a batch; faster for large networks.",
+            display="count",
+            fork=True,
+            column=Column("threads", schedule=True),
+        ),
+    ] = NETWORK.threads
     max_updates: Annotated[
         int | None,
         Field(ge=1, le=MAX_UPDATES),
@@ -444,6 +458,11 @@ class RunSpec(SpecModel):
     ] = False
 
     @property
+    def slots(self) -> int:
+        """The cores that it can use: at most one for each stream."""
+        return min(self.threads, self.batch_size)
+
+    @property
     def smoothing(self) -> float:
         """The factor of the smooth loss."""
         return smoothing_factor(self.loss_smoothing, self.sequence_length, self.batch_size)
@@ -494,7 +513,7 @@ NEW_RUN_FORM = FormLayout(
     folded=(
         *("cell", "layers", "dropout", "batch_size", "order", "optimizer", "learning_rate_decay"),
         *("clip_mode", "clip", "init_scale", "validation_fraction", "test_fraction"),
-        *("loss_smoothing", "dtype"),
+        *("loss_smoothing", "dtype", "threads"),
         *("sample_length", "checkpoint_every_s", "paused", "watch_words"),
     ),
 )
@@ -504,7 +523,7 @@ FORK_FORM = FormLayout(
     main=("name", "learning_rate", "max_updates", "pace", "sample_every", "watch_words"),
     folded=(
         *("seed", "learning_rate_decay", "clip_mode", "clip", "dropout", "sample_length"),
-        "checkpoint_every_s",
+        *("checkpoint_every_s", "threads"),
     ),
 )
 """The form for a fork. The checkpoint is above it, and `paused` below."""

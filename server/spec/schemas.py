@@ -16,6 +16,7 @@ from server.spec.run_spec import RunSpec
 
 __all__ = [
     "ENDED",
+    "SERVER_MACHINE",
     "SETTLED",
     "ApiModel",
     "Best",
@@ -23,8 +24,11 @@ __all__ = [
     "FirstBelow",
     "ForkedFrom",
     "GivenWeights",
+    "Group",
     "Loss",
     "LossOnTest",
+    "Machine",
+    "MachineState",
     "MetricBuckets",
     "MetricDescription",
     "Metrics",
@@ -36,6 +40,7 @@ __all__ = [
     "Quality",
     "Replay",
     "Run",
+    "RunGroup",
     "RunState",
     "Sample",
     "ValidationLoss",
@@ -97,6 +102,25 @@ class GivenWeights(ApiModel):
         list[Annotated[str, Field(max_length=MAX_REMARK_CHARACTERS)]],
         Field(max_length=MAX_REMARKS),
     ]
+
+
+class RunGroup(ApiModel):
+    """The group of runs to which a run belongs; its members differ in their seeds alone."""
+
+    id: str
+    name: str
+
+
+class Group(ApiModel):
+    """A group of runs with the same spec but for seed and name; `runs` are in order of creation.
+
+    `created_at` is in ISO 8601, UTC.
+    """
+
+    id: str
+    name: str
+    runs: list[str]
+    created_at: str
 
 
 class OwnLosses(ApiModel):
@@ -210,6 +234,15 @@ class Run(ApiModel):
         The last measurement of the test part; None if there was none.
     queue_position : int or None
         The place among the runs that wait to train, from 1; None if the run does not wait.
+    machine : str or None
+        The machine on which a process has the run's network in memory, "server" or the name of a
+        Dask worker; None if there is no such process.
+    waiting_for : str or None
+        What a queued run waits for, in a sentence; None if the run does not wait.
+    group : RunGroup or None
+        The group of runs that differ from this one in their seeds alone; None if there is none.
+    sweep : str or None
+        The id of the sweep that created the run; None if none did, or if it was deleted.
     """
 
     id: str
@@ -240,6 +273,10 @@ class Run(ApiModel):
     own_losses: OwnLosses | None = None
     test: LossOnTest | None = None
     queue_position: int | None = None
+    machine: str | None = None
+    waiting_for: str | None = None
+    group: RunGroup | None = None
+    sweep: str | None = None
 
 
 class Replay(ApiModel):
@@ -423,3 +460,36 @@ class Passage(ApiModel):
     model: str
     fingerprint: str
     invented_words: list[tuple[int, int]] = Field(default_factory=list)
+
+
+SERVER_MACHINE = "server"
+"""The name of the machine on which the server runs. Its host name is not shown to viewers."""
+
+MachineState = Literal["ready", "paused", "unreachable"]
+
+
+class Machine(ApiModel):
+    """A machine and the runs that train on it.
+
+    Attributes
+    ----------
+    name : str
+        "server", or the name of a Dask worker.
+    address : str
+        The address at which the server or the Dask worker listens.
+    slots : int
+        How many threads may train there at the same time.
+    used : int
+        The threads of the runs that train there, together.
+    state : {"ready", "paused", "unreachable"}
+        "paused" if it takes no new run at present, "unreachable" if nothing is heard of it.
+    runs : list of str
+        The ids of these runs, oldest first.
+    """
+
+    name: str
+    address: str
+    slots: int
+    used: int
+    state: MachineState
+    runs: list[str]

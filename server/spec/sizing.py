@@ -17,6 +17,8 @@ __all__ = ["Sizes", "batch_layout", "measure_sizes"]
 # Buffers of the size of the parameters: the parameters, their gradients, the optimizer's state, two
 # best models, the copy from which a checkpoint is written, and the one that the metrics need.
 PARAMETER_BUFFERS = 9
+# Each further thread has gradients, and copies of the weights for the products of both passes.
+THREAD_BUFFERS = 3
 # Rows of the hidden size, and of the vocabulary size, per character of a sequence.
 STATE_ROWS, OUTPUT_ROWS = 6, 2
 # A worker accepts no command while it writes a sample. This many multiplications take two to three
@@ -119,7 +121,8 @@ def _memory_bytes(spec: RunSpec, hidden_size: int, distinct: int) -> int:
     gates = Architecture(vocabulary_size=distinct, hidden_size=hidden_size, cell=spec.cell).gates
     characters = spec.sequence_length * spec.batch_size
     row = STATE_ROWS * gates * hidden_size * spec.layers + OUTPUT_ROWS * distinct
-    numbers = PARAMETER_BUFFERS * _parameters(spec, hidden_size, distinct) + characters * row
+    buffers = PARAMETER_BUFFERS + THREAD_BUFFERS * (spec.slots - 1)
+    numbers = buffers * _parameters(spec, hidden_size, distinct) + characters * row
     return numbers * np.dtype(spec.dtype).itemsize
 
 

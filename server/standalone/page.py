@@ -16,6 +16,7 @@ from typing import IO, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from server import __version__
+from server.installation import STATIC, TEMPLATES
 from server.passages.request import MAX_PRIME
 from server.rnn.model import Model
 from server.rnn.vocabulary import Vocabulary
@@ -24,8 +25,6 @@ from server.standalone.weights import weight_chunks
 
 __all__ = ["write_page"]
 
-ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "static"
 FONT = "vendor/source-serif-4/source-serif-4-latin-wght-normal.woff2"
 # In the template, where the model is written.
 MODEL_PLACE = "MODEL-IN-BASE64"
@@ -88,7 +87,7 @@ def _write_base64(file: IO[bytes], data: bytes) -> None:
 @cache
 def _template() -> Any:  # noqa: ANN401 - Jinja's template
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -23,10 +23,11 @@ from server.history import metric_history, smoothing, threshold_search, training
 from server.history.loss_history import History
 from server.history.run_history import Records, RunHistoryWriter
 from server.rnn.training.settings import TrainerSettings, smoothing_factor
-from server.spec.schemas import Checkpoint, Milestone, Sample
-from server.store import milestones
+from server.spec.schemas import Checkpoint, Group, Milestone, Sample
+from server.store import groups, milestones, webhook_events
 from server.store.migrations import open_database
 from server.store.schema import COPIED_TO_FORKS, IMPORTED, RUN_TABLES
+from server.store.webhook_events import Moment, WebhookEvent
 from server.store.write_log import WriteLog
 
 __all__ = ["Store"]
@@ -46,15 +47,21 @@ class Store:
     ----------
     path : pathlib.Path
         The database file; created if it does not exist.
+    collect_events : bool
+        Whether to store what a webhook is sent; see `server.store.webhook_events`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, collect_events: bool = False) -> None:
         self._connection = open_database(path)
+        self._collects_events = collect_events
         # The last, incomplete chunks of the history of each run that trains.
         self._writers: dict[str, RunHistoryWriter] = {}
+        # Those with something that is not written to the transaction, oldest first. A dictionary,
+        # because a set has no order.
+        self._changed: dict[str, RunHistoryWriter] = {}
         # The factor of each run's smooth loss, which never changes.
         self._smoothing: dict[str, float] = {}
-        self._log = WriteLog(self._connection, self._write_buffers, self._writers.clear)
+        self._log = WriteLog(self._connection, self._write_buffers, self._forget_buffers)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -70,8 +77,8 @@ class Store:
             A run whose losses or metrics are queried; they may still be in a buffer.
         """
         self._log.repeat_lost_writes()
-        if run is not None and run in self._writers:
-            self._log.write_derived(self._writers[run].write)
+        if run is not None and run in self._changed:
+            self._log.write_derived(partial(self._write_buffer, run))
         return self._connection
 
     # -- transactions -----------------------------------------------------------------------------
@@ -85,6 +92,22 @@ class Store:
             The disk is full or cannot be written. The next commit includes these writes.
         """
         self._log.commit()
+
+    def changed_runs(self) -> list[str]:
+        """Return the runs with a buffered history, the oldest change first."""
+        return list(self._changed)
+
+    def write_buffers(self, runs: Sequence[str]) -> None:
+        """Write the buffered history of these runs, which the next commit need not write then.
+
+        Raises
+        ------
+        StorageError
+            The disk is full or cannot be written.
+        """
+        self._log.repeat_lost_writes()
+        for run in runs:
+            self._log.write_derived(partial(self._write_buffer, run))
 
     def write_durably(self, write: Callable[[], T]) -> T:
         """Write and commit; if that fails, undo this write.
@@ -116,11 +139,30 @@ class Store:
 
     # -- runs -------------------------------------------------------------------------------------
 
-    def add_run(self, run: str, text: str, checkpoint: Checkpoint | None = None) -> None:
-        """Add a run, with the checkpoint that it starts from; `text` is its JSON. Durable."""
+    def add_run(
+        self,
+        run: str,
+        text: str,
+        checkpoint: Checkpoint | None = None,
+        *,
+        add_more: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """Add a run; durable, in one transaction.
+
+        Parameters
+        ----------
+        run, text : str
+            Id and JSON of the run.
+        checkpoint : Checkpoint or None
+            The checkpoint that it starts from.
+        add_more : callable or None
+            Called with the connection, to add further rows.
+        """
 
         def add() -> None:
             self._add_run(run, text)
+            if add_more is not None:
+                add_more(self._connection)
             if checkpoint is not None:
                 self._add_checkpoint(run, checkpoint)
                 about = Milestone(update=0, kind="checkpoint", text=checkpoint.note or "checkpoint")
@@ -149,6 +191,24 @@ class Store:
             self._add_checkpoint(run, checkpoint)
 
         self._log.write_durably(add)
+
+    def add_group(self, group: Group, added: Sequence[tuple[str, str]]) -> None:
+        """Add runs, each with its id and its JSON, and make `group.runs` a group; durable.
+
+        All in one transaction, so that no crash leaves a part of a group. A group with this id gets
+        these members besides those that it has.
+        """
+
+        def add() -> None:
+            for run, text in added:
+                self._add_run(run, text)
+            groups.add_members(self._connection, group)
+
+        self._log.write_durably(add)
+
+    def rename_group(self, group: str, name: str) -> None:
+        """Give a group another name; durable."""
+        self._log.write_durably(partial(groups.rename, self._connection, group, name))
 
     def add_imported(
         self,
@@ -191,18 +251,21 @@ class Store:
 
     def save_run(self, run: str, text: str, added: Sequence[Milestone] = ()) -> Sequence[Milestone]:
         """Replace the JSON of a run, and add milestones; returns as `add_report`."""
+        moment = Moment()
 
         def save() -> list[Milestone]:
-            self._save_run(run, text)
+            self._save_run(run, text, moment)
             return milestones.add(self._connection, run, added)
 
         return self._log.write(save) or added
 
     def save_run_durably(self, run: str, text: str) -> None:
         """Replace the JSON of a run; durable."""
-        self._log.write_durably(partial(self._save_run, run, text))
+        self._log.write_durably(partial(self._save_run, run, text, Moment()))
 
-    def _save_run(self, run: str, text: str) -> None:
+    def _save_run(self, run: str, text: str, moment: Moment) -> None:
+        if self._collects_events:
+            webhook_events.add_state(self._connection, run, text, moment)
         self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))
 
     def save_queue(self, runs: Sequence[str]) -> None:
@@ -224,10 +287,14 @@ class Store:
 
         def delete() -> None:
             self._writers.pop(run, None)
+            self._changed.pop(run, None)
             self._smoothing.pop(run, None)
             for table in RUN_TABLES:
                 self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
             self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
+            self._connection.execute(
+                "DELETE FROM run_groups WHERE id NOT IN (SELECT group_id FROM group_members)"
+            )
 
         self._log.write(delete)
         self.commit()
@@ -254,11 +321,11 @@ class Store:
         list of Milestone
             The added milestones with their ids.
         """
+        moment = Moment()
 
         def add_and_rewind() -> list[Milestone]:
-            stored = self._add_report(run, text, records, added)
-            if (writer := self._writers.pop(run, None)) is not None:
-                writer.write()
+            stored = self._add_report(run, text, records, added, moment)
+            self._close_history(run)
             self._truncate(run, update)
             self._connection.execute(
                 "DELETE FROM samples WHERE run = ? AND update_ > ?", (run, update)
@@ -314,7 +381,7 @@ class Store:
         list of Milestone
             With their ids, unless the disk is full.
         """
-        write = partial(self._add_report, run, text, records, added)
+        write = partial(self._add_report, run, text, records, added, Moment())
         return self._log.write(write) or list(added)
 
     def _add_report(
@@ -323,20 +390,21 @@ class Store:
         text: str,
         records: Records,
         added: Sequence[Milestone],
+        moment: Moment,
     ) -> list[Milestone]:
-        self._writer(run).append(records)
-        self._save_run(run, text)
+        self._changed[run] = self._writer(run)
+        self._changed[run].append(records)
+        self._save_run(run, text, moment)
         training_time.add(self._connection, run, text)
         return milestones.add(self._connection, run, added)
 
     def close_history(self, run: str) -> None:
         """Free the memory that a run's history takes while the run trains."""
+        self._log.write(partial(self._close_history, run))
 
-        def write_and_forget() -> None:
-            if (writer := self._writers.pop(run, None)) is not None:
-                writer.write()
-
-        self._log.write(write_and_forget)
+    def _close_history(self, run: str) -> None:
+        self._write_buffer(run)
+        self._writers.pop(run, None)
 
     def _writer(self, run: str) -> RunHistoryWriter:
         if run not in self._writers:
@@ -344,8 +412,17 @@ class Store:
         return self._writers[run]
 
     def _write_buffers(self) -> None:
-        for writer in self._writers.values():
+        for run in self.changed_runs():
+            self._write_buffer(run)
+
+    def _write_buffer(self, run: str) -> None:
+        if (writer := self._changed.get(run)) is not None:
             writer.write()
+            del self._changed[run]
+
+    def _forget_buffers(self) -> None:
+        self._writers.clear()
+        self._changed.clear()
 
     # -- samples, milestones, checkpoints ---------------------------------------------------------
 
@@ -353,8 +430,11 @@ class Store:
         self, run: str, sample: Sample, added: Sequence[Milestone] = ()
     ) -> list[Milestone]:
         """Add a sample and its milestones, which are returned with their ids."""
+        moment = Moment()
 
         def add() -> list[Milestone]:
+            if self._collects_events:
+                webhook_events.add_hurrah(self._connection, run, sample, moment)
             self._connection.execute(
                 "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)",
                 (run, sample.update, sample.model_dump_json()),
@@ -394,9 +474,10 @@ class Store:
 
     def save_own_losses(self, run: str, text: str, rows: bytes | None) -> None:
         """Replace the user's losses beside a run, or delete them, with its JSON; durable."""
+        moment = Moment()
 
         def save() -> None:
-            self._save_run(run, text)
+            self._save_run(run, text, moment)
             self._connection.execute("DELETE FROM own_losses WHERE run = ?", (run,))
             if rows is not None:
                 self._connection.execute("INSERT INTO own_losses VALUES (?, ?)", (run, rows))
@@ -435,3 +516,13 @@ class Store:
             )
 
         self.write_durably(remove)
+
+    # -- the webhook ------------------------------------------------------------------------------
+
+    def oldest_event(self) -> WebhookEvent | None:
+        """Return the event for the webhook that waits longest."""
+        return webhook_events.oldest(self.current())
+
+    def remove_event(self, number: int) -> None:
+        """Delete an event that was delivered or is given up, by its number."""
+        self._log.write(partial(webhook_events.remove, self._connection, number))

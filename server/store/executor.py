@@ -19,6 +19,9 @@ __all__ = ["LimitedStoreReader", "StoreCalls", "StoreExecutor"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+SHARED_COMMIT_EVERY_S = 0.8
+BUFFERS_AT_ONCE = 10
+
 Queue = deque[tuple[Future[Any], Callable[[], Any]]]
 
 
@@ -42,13 +45,17 @@ class StoreExecutor:
     ----------
     path : pathlib.Path
         The database file.
+    collect_events : bool
+        As for `Store`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, collect_events: bool = False) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._store = self._thread.submit(Store, path).result()
+        self._store = self._thread.submit(Store, path, collect_events=collect_events).result()
         self._writes: Queue = deque()
         self._reads: Queue = deque()
+        self._shared_commit: asyncio.Task[None] | None = None
+        self._committed_s = -SHARED_COMMIT_EVERY_S
 
     async def __call__(
         self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
@@ -61,6 +68,36 @@ class StoreExecutor:
     ) -> T:
         """Call a function of the store on its thread when the first queue is empty."""
         return await self._call(self._reads, partial(function, self._store, *args, **kwargs))
+
+    async def commit_shared(self) -> None:
+        """Make all writes so far durable, together with those of other callers.
+
+        Each commit waits for the disk, and hundreds of runs commit every second. Calls within
+        `SHARED_COMMIT_EVERY_S` of the last shared commit share the next one.
+
+        Raises
+        ------
+        StorageError
+            As `Store.commit`.
+        """
+        if self._shared_commit is None:
+            self._shared_commit = asyncio.create_task(self._commit_later())
+        # A caller that is cancelled does not cancel the commit of the others.
+        await asyncio.shield(self._shared_commit)
+
+    async def _commit_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(self._committed_s + SHARED_COMMIT_EVERY_S - loop.time())
+        finally:
+            # The writes of a later caller may come after this commit.
+            self._shared_commit = None
+        self._committed_s = loop.time()
+        # In steps, between which the reports of runs are stored.
+        changed = await self(Store.changed_runs)
+        for start in range(0, len(changed), BUFFERS_AT_ONCE):
+            await self(Store.write_buffers, changed[start : start + BUFFERS_AT_ONCE])
+        await self(Store.commit)
 
     async def close(self) -> None:
         """Commit, close, and end the thread; calls with low priority are cancelled."""

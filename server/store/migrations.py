@@ -398,6 +398,82 @@ def _add_metrics(connection: sqlite3.Connection) -> None:
     _execute_all(connection, METRICS_7)
 
 
+# -- version 8 ------------------------------------------------------------------------------------
+
+GROUPS_8 = """
+CREATE TABLE run_groups (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE group_members (
+    run TEXT PRIMARY KEY,
+    group_id TEXT NOT NULL
+)
+"""
+
+
+def _add_groups(connection: sqlite3.Connection) -> None:
+    """Store which runs differ in their seeds alone."""
+    _execute_all(connection, GROUPS_8)
+
+
+# -- version 9 ------------------------------------------------------------------------------------
+
+SWEEPS_9 = """
+CREATE TABLE sweeps (
+    id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    sweep TEXT NOT NULL
+);
+CREATE TABLE sweep_runs (
+    sweep TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    run TEXT NOT NULL,
+    PRIMARY KEY (sweep, number)
+)
+"""
+
+
+def _add_sweeps(connection: sqlite3.Connection) -> None:
+    """Store sweeps, and which runs belong to them."""
+    _execute_all(connection, SWEEPS_9)
+
+
+# -- version 10 -----------------------------------------------------------------------------------
+
+PLACEMENTS_10 = """
+CREATE TABLE placements (
+    run TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    token TEXT,
+    placement TEXT NOT NULL
+)
+"""
+
+
+def _add_placements(connection: sqlite3.Connection) -> None:
+    """Store where runs train in a cluster."""
+    _execute_all(connection, PLACEMENTS_10)
+
+
+# -- version 11 -----------------------------------------------------------------------------------
+
+WEBHOOK_EVENTS_11 = """
+CREATE TABLE webhook_events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    happened_at REAL NOT NULL,
+    body TEXT NOT NULL
+)
+"""
+
+
+def _add_webhook_events(connection: sqlite3.Connection) -> None:
+    """Store the events that wait to be sent to the webhook."""
+    _execute_all(connection, WEBHOOK_EVENTS_11)
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _rename_to_standard_terms,
     _keep_loss_smoothing,
@@ -406,6 +482,10 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _add_report_remarks,
     _add_own_losses,
     _add_metrics,
+    _add_groups,
+    _add_sweeps,
+    _add_placements,
+    _add_webhook_events,
 )
 """The migration at index n makes version n + 1 of version n."""
 

@@ -17,7 +17,7 @@ from server.history.loss_history import History, ReducedLoss
 from server.history.metric_history import MetricHistory, ReducedMetrics
 from server.history.threshold_search import Search
 from server.rnn.metrics import MEASURED_EVERY, METRICS
-from server.spec.schemas import Checkpoint, Milestone, Run, Sample, ValidationLoss
+from server.spec.schemas import Checkpoint, Group, Milestone, Run, RunGroup, Sample, ValidationLoss
 from server.store import milestones, sample_selection
 from server.store.database import Store
 from server.store.sample_selection import HAS_HURRAHS, VALIDATION_LOSS
@@ -30,13 +30,18 @@ __all__ = [
     "highest_loss",
     "last_validated",
     "list_checkpoints",
+    "list_groups",
     "list_milestones",
     "list_runs",
     "list_samples",
     "loss_chunk",
     "losses",
+    "lowest_smooth",
+    "lowest_validation",
     "metric_names",
     "metric_values",
+    "metrics_on",
+    "precompute_lowest",
     "precompute_smoothing",
     "queued_runs",
     "reduced_loss",
@@ -48,6 +53,7 @@ __all__ = [
     "select_samples",
     "training_seconds",
     "validation_loss",
+    "wall_rows",
 ]
 
 log = logging.getLogger(__name__)
@@ -64,12 +70,33 @@ SampleSlice = list[tuple[int, str]]
 def list_runs(store: Store) -> list[Run]:
     """Return all runs, newest first, except those whose JSON is not valid."""
     found = []
-    for run, text in store.connection.execute("SELECT id, run FROM runs ORDER BY number DESC"):
+    rows = store.connection.execute(
+        "SELECT runs.id, runs.run, run_groups.id, name FROM runs"
+        " LEFT JOIN group_members ON group_members.run = runs.id"
+        " LEFT JOIN run_groups ON run_groups.id = group_id ORDER BY number DESC"
+    )
+    for run, text, group, name in rows:
         try:
-            found.append(Run.model_validate_json(text))
+            read = Run.model_validate_json(text)
+            read.group = None if group is None else RunGroup(id=group, name=name)
+            found.append(read)
         except ValidationError as error:
             log.warning("run %s cannot be read and is not shown: %s", run, error)
     return found
+
+
+def list_groups(store: Store) -> list[Group]:
+    """Return all groups, newest first."""
+    found: dict[str, Group] = {}
+    rows = store.connection.execute(
+        "SELECT run_groups.id, name, created_at, runs.id FROM run_groups"
+        " JOIN group_members ON group_id = run_groups.id JOIN runs ON runs.id = group_members.run"
+        " ORDER BY run_groups.rowid DESC, number"
+    )
+    for group, name, created_at, run in rows:
+        added = Group(id=group, name=name, runs=[], created_at=created_at)
+        found.setdefault(group, added).runs.append(run)
+    return list(found.values())
 
 
 def queued_runs(store: Store) -> list[str]:
@@ -222,6 +249,16 @@ def last_validated(store: Store, run: str, update: int) -> int | None:
     return None if last is None else int(last)
 
 
+def lowest_validation(store: Store, run: str, last: int) -> tuple[int, float] | None:
+    """Return the lowest validation loss up to an update, after its update; None if none is."""
+    row = store.connection.execute(
+        f"SELECT update_, {VALIDATION_LOSS} AS loss FROM samples WHERE run = ?"  # noqa: S608
+        " AND update_ <= ? AND loss IS NOT NULL ORDER BY loss, update_ LIMIT 1",
+        (run, last),
+    ).fetchone()
+    return None if row is None else (int(row[0]), float(row[1]))
+
+
 def validation_loss(store: Store, run: str, first: int, last: int, points: int) -> ValidationLoss:
     """Return at most `points` validation losses from `first` to `last`, evenly spaced."""
     updates = sample_selection.select_validated(store.connection, run, first, last, points)
@@ -262,11 +299,34 @@ def reduced_loss(
     return reduced
 
 
-def smooth_at(store: Store, run: str, updates: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the smooth loss after each of `updates` that is in the history; they ascend."""
+def smooth_at(
+    store: Store, run: str, updates: NDArray[np.int64], factor: float | None = None
+) -> NDArray[np.float64]:
+    """Return the smooth loss after each of `updates` that is in the history; they ascend.
+
+    `factor` is the smoothing factor, the run's own or one of `smoothing.FACTORS`; None: its own.
+    """
     history = _history(store, run)
     updates = updates[updates <= history.last]
-    return history.smooth_at(updates) if len(updates) else np.empty(0)
+    if not len(updates):
+        return np.empty(0)
+    if factor is not None and factor != store.smoothing(run):
+        return smoothing.smoothed_at(store.current(run), run, factor, updates)
+    return history.smooth_at(updates)
+
+
+def precompute_lowest(store: Store, run: str) -> bool:
+    """Store the lowest smooth loss of some more chunks; return whether there were any."""
+    compute = partial(threshold_search.compute_more, store.current(run), run, store.smoothing(run))
+    return store.write_derived(compute)
+
+
+def lowest_smooth(store: Store, run: str, last: int) -> float | None:
+    """Return the lowest smooth loss up to an update; None if the run has not reached it.
+
+    `precompute_lowest` must have been called until it returned False.
+    """
+    return threshold_search.lowest(store.current(run), run, last, store.smoothing(run))
 
 
 def precompute_smoothing(store: Store, run: str, factor: float) -> bool:
@@ -309,6 +369,27 @@ def loss_chunk(store: Store, run: str, after: int) -> tuple[int, NDArray[np.floa
     return None if found is None else (found[0], found[2])
 
 
+def wall_rows(store: Store, runs: Sequence[str], points: int) -> list[tuple[ReducedLoss, str]]:
+    """Return the loss of each run in at most `points` buckets, and the text of its newest sample.
+
+    The text is empty if there is no sample, and cut to a thousand characters.
+    """
+    found = []
+    for run in runs:
+        row = (
+            store.current()
+            .execute(
+                "SELECT substr(json_extract(sample, '$.text'), 1, 1000) FROM samples"
+                " WHERE run = ? ORDER BY update_ DESC LIMIT 1",
+                (run,),
+            )
+            .fetchone()
+        )
+        text = "" if row is None or row[0] is None else str(row[0])
+        found.append((reduced_loss(store, run, 1, None, points=points), text))
+    return found
+
+
 # -- metrics --------------------------------------------------------------------------------------
 
 
@@ -330,6 +411,16 @@ def reduced_metrics(
     found = [name for name in metric_names(store, run) if names is None or name in names]
     history = MetricHistory(store.current(run), run)
     return history.reduce(found, max(first, 1), end if last is None else min(last, end), points)
+
+
+def metrics_on(
+    store: Store, run: str, names: Sequence[str], first: int, last: int, *, points: int
+) -> ReducedMetrics:
+    """Return metrics as `reduced_metrics`, in the same buckets for all runs.
+
+    The range is not cut to the history, and metrics that the run does not have are NaN.
+    """
+    return MetricHistory(store.current(run), run).reduce(names, max(first, 1), last, points)
 
 
 def metric_names(store: Store, run: str) -> list[str]:

@@ -10,7 +10,7 @@ from server.history import (
     training_time,
 )
 from server.history.summaries import CHUNK_UPDATES
-from server.store import milestones
+from server.store import milestones, sweeps, webhook_events
 from server.store.sample_selection import HAS_HURRAHS, HAS_REPLAY, VALIDATION_LOSS
 
 __all__ = ["COPIED_TO_FORKS", "IMPORTED", "RUN_TABLES", "SCHEMA"]
@@ -63,8 +63,25 @@ CREATE TABLE own_losses (
     run TEXT PRIMARY KEY,
     rows BLOB NOT NULL
 );
+CREATE TABLE run_groups (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE group_members (
+    run TEXT PRIMARY KEY,
+    group_id TEXT NOT NULL
+);
+CREATE TABLE placements (
+    run TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    token TEXT,
+    placement TEXT NOT NULL
+);
 """
     + milestones.SCHEMA
+    + sweeps.SCHEMA
+    + webhook_events.SCHEMA
     + loss_history.SCHEMA
     + metric_history.SCHEMA
     + threshold_search.SCHEMA
@@ -100,5 +117,5 @@ IMPORTED = (
 RUN_TABLES = (
     *("losses", "metrics", "least_smooth", "smoothed", "training_time"),
     *("samples", "milestones", "checkpoints", "saved_passages", "queue"),
-    *("report_remarks", "own_losses"),
+    *("report_remarks", "own_losses", "group_members", "placements"),
 )

@@ -16,9 +16,10 @@ from server.files.directory_lock import lock_directory
 from server.files.durable import make_directory, replacing
 from server.files.run_directories import RUNS, RunDirectories
 from server.files.storage_quota import bytes_below
+from server.installation import CORPORA
 from server.passages.saved_passage_store import gallery_state
 from server.runs.supervisor import DATABASE
-from server.settings import SHIPPED_CORPORA, Settings
+from server.settings import Settings
 from server.spec.schemas import Run
 from server.store import queries
 from server.store.database import Store
@@ -62,7 +63,7 @@ def prepared_export(data_dir: Path, run: str, *, with_text: bool) -> Iterator[Pr
             f"{database} has version {version}, and {VERSION} is needed: start the server once."
         )
     try:
-        corpus, text = find_corpus(SHIPPED_CORPORA, data_dir, _corpus_of(database, run))
+        corpus, text = find_corpus(CORPORA, data_dir, _corpus_of(database, run))
     except UnknownCorpusError as error:
         raise ConflictError("The text of the run is missing.") from error
     source = RunSource(run, database, data_dir / RUNS / run, corpus, text)
@@ -117,7 +118,7 @@ def import_file(settings: Settings, file: IO[bytes], text: Path | None) -> Run:
     make_directory(data_dir)
     with lock_directory(data_dir, LOCK_TIMEOUT_S):
         check_version(data_dir / DATABASE)
-        library = CorpusLibrary(SHIPPED_CORPORA, data_dir)
+        library = CorpusLibrary(CORPORA, data_dir)
         with contextlib.closing(Store(data_dir / DATABASE)) as store:
             corpora = {run.corpus for run in queries.list_runs(store)}
             remove_leftovers(data_dir, library, corpora.__contains__)

@@ -224,6 +224,8 @@ def _read_run(
             "error": None if waits else run.error,
             "disk_full": False,
             "queue_position": None,
+            "group": None,
+            "sweep": None,
             "updates_per_second": 0.0,
         }
     )

@@ -19,11 +19,15 @@ from server.analysis.loss_analysis import LossAnalysis
 from server.analysis.mistakes import MistakeTrainingService
 from server.analysis.own_losses import OwnLossesService
 from server.analysis.surprisal import SurprisalService
+from server.cluster.dask_cluster import DaskCluster
 from server.corpora.excerpts import ExcerptReader
 from server.corpora.library import CorpusLibrary
 from server.corpora.uploads import Uploads
+from server.groups.losses import GroupLosses
+from server.groups.service import GroupService
 from server.inspection.experiments import UnitExperiments
 from server.inspection.health import HealthService
+from server.inspection.predictions import PredictionService
 from server.inspection.probe import ProbeService
 from server.inspection.probe_history import ProbeHistoryService
 from server.inspection.units import UnitService
@@ -37,9 +41,13 @@ from server.runs.supervisor import Supervisor
 from server.settings import Settings
 from server.standalone.model_files import ModelFiles
 from server.store.executor import LimitedStoreReader
+from server.sweeps.service import SweepService
 from server.transfer.export_service import RunExports
 from server.transfer.importer import RunImports
+from server.web.games.games import Games
+from server.web.lectures.lectures import Lectures
 from server.web.live.broadcast import Broadcaster
+from server.web.live.wall import Wall
 from server.web.loss_cache import LossCache
 from server.web.metric_cache import MetricCache
 from server.web.security.auth import is_operator
@@ -68,6 +76,10 @@ class Services:
     excerpts: ExcerptReader
     uploads: Uploads
     supervisor: Supervisor
+    groups: GroupService
+    sweeps: SweepService
+    group_losses: GroupLosses
+    cluster: DaskCluster | None
     store_reader: LimitedStoreReader
     passages: PassageService
     downloads: Downloads
@@ -79,6 +91,7 @@ class Services:
     course: CourseService
     surprisal: SurprisalService
     probes: ProbeService
+    predictions: PredictionService
     unit_experiments: UnitExperiments
     unrolled_updates: UnrolledUpdates
     probe_history: ProbeHistoryService
@@ -93,6 +106,9 @@ class Services:
     mistakes: MistakeTrainingService
     reports: ReportService
     broadcaster: Broadcaster
+    wall: Wall
+    lectures: Lectures
+    games: Games
     throttle: Throttle
 
 

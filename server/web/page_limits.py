@@ -14,6 +14,10 @@ from server.spec.description import MAX_SAFE_INTEGER, schema_of
 from server.spec.report_remarks import ReportRemarks
 from server.spec.run_spec import MAX_WATCH_WORDS
 from server.standalone.model_files import MAX_PAGE_WEIGHT_BYTES
+from server.sweeps.schemas import MAX_CONFIGURATIONS
+from server.sweeps.schemas import MAX_SEEDS as MAX_SWEEP_SEEDS
+from server.web.games.routes import GameRequest
+from server.web.routes.groups.members import MAX_SEEDS
 from server.web.routes.milestones import NoteText
 from server.web.routes.runs import StepRequest
 from server.web.routes.saved_passages import MAX_SLICE_PASSAGES, TitleChange
@@ -37,6 +41,10 @@ def page_limits() -> dict[str, int | float]:
         "check_characters": MAX_CHARACTERS,
         "check_parameters": MAX_PARAMETERS,
         "check_work": MAX_WORK,
+        "game_rounds": _limit(GameRequest, "rounds", "maximum"),
+        "game_seconds": _limit(GameRequest, "seconds", "maximum"),
+        "game_text_characters": _limit(GameRequest, "text", "maxLength"),
+        "group_seeds": MAX_SEEDS,
         "note_characters": _limit(NoteText, "text", "maxLength"),
         "page_weight_bytes": MAX_PAGE_WEIGHT_BYTES,
         "passage_characters": _limit(PassageRequest, "length", "maximum"),
@@ -49,6 +57,8 @@ def page_limits() -> dict[str, int | float]:
         "saved_passages": MAX_SLICE_PASSAGES,
         "seed": MAX_SAFE_INTEGER,
         "step_updates": _limit(StepRequest, "updates", "maximum"),
+        "sweep_configurations": MAX_CONFIGURATIONS,
+        "sweep_seeds": MAX_SWEEP_SEEDS,
         "temperature": _limit(PassageRequest, "temperature", "maximum"),
         "temperatures": _limit(PassageRequest, "temperatures", "maxItems"),
         "title_characters": _limit(TitleChange, "title", "maxLength"),

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
+import importlib.util
 import os
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 import tempfile
 from collections.abc import Iterator
 from types import FrameType
-from urllib.parse import quote
 
 import uvicorn
+from fastapi import FastAPI
 
+from server.cluster.scheduler import is_installed
 from server.files.directory_lock import DirectoryInUseError, lock_directory
 from server.files.durable import make_directory
+from server.installation import install_command
 from server.runs.supervisor import DATABASE
-from server.settings import Settings
+from server.settings import WEBHOOK_SECRET_FILE, Settings
 from server.store.database import Store
 from server.store.migrations import MigrationError, NewerDatabaseError, check_version
 from server.web.app import create_app
+from server.web.greeting import greeting, is_read_at_once
 from server.web.http.http_protocol import http_protocol_class
+from server.web.lifespan import cluster_settings
 from server.web.live.backpressure import ViewerProtocol
+from server.web.monitoring.logs import configure_logs
+from server.web.monitoring.webhook import signing_key
 
 __all__ = ["run"]
 
@@ -39,6 +46,9 @@ BACKLOG = 1_024
 # Connections accepted in one go. Each is an open file before it is counted.
 ACCEPTED_AT_ONCE = 64
 PRIVATE_UMASK = 0o077
+# After each write to a socket the event loop waits for the thread of the database to let it go on.
+# At Python's 5 ms, three hundred workers' reports would be late.
+THREAD_SWITCH_S = 0.0002
 # With less free disk space than this the server could do nothing useful.
 PROBE_BYTES = 65_536
 
@@ -50,8 +60,9 @@ class CannotStartError(RuntimeError):
 class Server(uvicorn.Server):
     """A uvicorn server that prints its address and leaves signals to `SignalHandler`."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, settings: Settings) -> None:
         super().__init__(config)
+        self._app = app
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -61,6 +72,12 @@ class Server(uvicorn.Server):
             listener.listen(BACKLOG)
         if self.started:
             print(self._greeting(sockets), flush=True)  # noqa: T201 - promised in docs/protocol.md
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Checkpoint the runs in a cluster while their machines are connected, then shut down."""
+        if (services := getattr(self._app.state, "services", None)) is not None:
+            await services.supervisor.save_remote_runs()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -73,11 +90,7 @@ class Server(uvicorn.Server):
 
     def _greeting(self, sockets: list[socket.socket] | None) -> str:
         port = sockets[0].getsockname()[1] if sockets else self.config.port
-        host = self._settings.host
-        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        token = self._settings.token()
-        query = "" if token is None else f"?token={quote(token)}"
-        return f"Hurrah is listening on http://{host}:{port}/{query}"
+        return greeting(self._settings, port, tls=self.config.is_ssl, terminal=is_read_at_once())
 
 
 class SignalHandler:
@@ -120,28 +133,44 @@ def run(settings: Settings) -> int:
         Exit status: 0 after a signal, 1 if the server could not start.
     """
     signal_handler = SignalHandler()
+    configure_logs(settings)
+    sys.setswitchinterval(THREAD_SWITCH_S)
     # Texts and models may be private: other users of the machine must not read them.
     os.umask(PRIVATE_UMASK)
     with contextlib.ExitStack() as stack:
         try:
+            _check_cluster(settings)
+            _check_metrics(settings)
             _lock_data_directory(settings, stack)
+            _check_webhook(settings)
+            tls = _tls_context(settings)
             listener = stack.enter_context(_listen(settings))
+            # The machines of a cluster are told the real one.
+            settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         except CannotStartError as error:
             print(error, file=sys.stderr)  # noqa: T201 - the command's error message
             return 1
-        _serve(settings, listener, signal_handler)
+        _serve(settings, listener, tls, signal_handler)
     return 0
 
 
-def _serve(settings: Settings, listener: socket.socket, signal_handler: SignalHandler) -> None:
+def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    tls: ssl.SSLContext | None,
+    signal_handler: SignalHandler,
+) -> None:
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         # uvicorn logs a warning for every malformed request.
+        log_config=None,
         log_level="error",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=CONNECTION_SHUTDOWN_S,
-        forwarded_allow_ips=_trusted_proxies(),
+        # `ForwardedHeaders` does that.
+        proxy_headers=False,
         http=http_protocol_class(settings),
         ws=ViewerProtocol,
         ws_max_size=MAX_CLIENT_MESSAGE_BYTES,
@@ -149,8 +178,9 @@ def _serve(settings: Settings, listener: socket.socket, signal_handler: SignalHa
         backlog=ACCEPTED_AT_ONCE,
         # Compressing for three hundred viewers would cost more than the bytes it saves.
         ws_per_message_deflate=False,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
-    server = Server(config, settings)
+    server = Server(app, config, settings)
     signal_handler.attach(server)
 
     async def serve() -> None:
@@ -165,19 +195,30 @@ def _serve(settings: Settings, listener: socket.socket, signal_handler: SignalHa
     asyncio.run(serve())
 
 
-def _trusted_proxies() -> list[str]:
-    """Return the addresses of proxies whose forwarded headers are believed.
+def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """Return the context with the server's certificate; None without one.
 
-    A dual-stack socket reports an IPv4 client by its IPv4-mapped IPv6 address, so that form is
-    added.
+    Clients may have a certificate of the cluster's authority. Only the machines of the cluster need
+    one: browsers have none.
     """
-    trusted = []
-    for address in os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(","):
-        trusted.append(address.strip())
-        with contextlib.suppress(ValueError):
-            network = ipaddress.IPv4Network(address.strip())
-            trusted.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
-    return trusted
+    if settings.tls_cert is None:
+        if settings.tls_key is not None:
+            raise CannotStartError("HURRAH_TLS_KEY is set, but HURRAH_TLS_CERT is not.")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    path = settings.tls_cert
+    try:
+        # Without a password, so that OpenSSL does not ask for one on the terminal.
+        context.load_cert_chain(path, settings.tls_key, password="")
+        if settings.cluster_ca is not None:
+            path = settings.cluster_ca
+            context.load_verify_locations(path)
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except OSError as error:
+        raise CannotStartError(
+            f"Cannot use the certificate {path}: {error.strerror or error}."
+        ) from error
+    return context
 
 
 def _lock_data_directory(settings: Settings, stack: contextlib.ExitStack) -> None:
@@ -201,6 +242,38 @@ def _lock_data_directory(settings: Settings, stack: contextlib.ExitStack) -> Non
         raise CannotStartError(f"Another server uses {settings.data_dir}.") from error
     except OSError as error:
         raise CannotStartError(f"Cannot use {settings.data_dir}: {error.strerror}.") from error
+
+
+def _check_cluster(settings: Settings) -> None:
+    """Check the settings of the cluster, if there is one."""
+    if settings.cluster is None:
+        return
+    if not is_installed():
+        command = install_command("cluster-install", "distributed")
+        raise CannotStartError(f"HURRAH_CLUSTER needs Dask: run `{command}`.")
+    try:
+        cluster_settings(settings)
+    except ValueError as error:
+        raise CannotStartError(str(error)) from error
+
+
+def _check_metrics(settings: Settings) -> None:
+    if settings.metrics and importlib.util.find_spec("prometheus_client") is None:
+        command = install_command("metrics-install", "prometheus-client")
+        raise CannotStartError(f"HURRAH_METRICS needs prometheus_client: run `{command}`.")
+
+
+def _check_webhook(settings: Settings) -> None:
+    """Check that there is a key to sign with, or make one."""
+    if settings.webhook_url is None:
+        return
+    try:
+        signing_key(settings)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or f"it {error}"
+        raise CannotStartError(
+            f"Cannot use {settings.data_dir / WEBHOOK_SECRET_FILE}: {reason}."
+        ) from error
 
 
 def _listen(settings: Settings) -> socket.socket:

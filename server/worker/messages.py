@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -227,9 +228,9 @@ class Report(Event):
         Sentences to record as milestones, each with its `update` and its `text`.
     first : int
         The update of the first of the `losses`.
-    losses : str
-        The loss of each update since the last report: float64, in Base64.
-    metrics : dict of str to str
+    losses : str or bytes
+        The loss of each update since the last report: float64, in Base64 on a pipe.
+    metrics : dict of str to str or bytes
         The values of each metric at those of the updates that are measured, in the same form.
     curve : Curve
         The same losses, reduced to a few points.
@@ -259,8 +260,8 @@ class Report(Event):
     storage_error: str | None
     notices: list[Message]
     first: int
-    losses: str
-    metrics: dict[str, str]
+    losses: str | bytes
+    metrics: Mapping[str, str | bytes]
     curve: Curve
     happened_at: float
     samples: list[Message]
@@ -290,6 +291,8 @@ def encode_numbers(numbers: NDArray[np.float64]) -> str:
     return base64.b64encode(numbers.tobytes()).decode("ascii")
 
 
-def decode_numbers(text: str) -> NDArray[np.float64]:
-    """Return the numbers that `encode_numbers` encoded."""
-    return np.frombuffer(base64.b64decode(text), dtype=np.float64)
+def decode_numbers(numbers: str | bytes) -> NDArray[np.float64]:
+    """Return the numbers that `encode_numbers` encoded, or that are in bytes as they are."""
+    if isinstance(numbers, str):
+        numbers = base64.b64decode(numbers)
+    return np.frombuffer(numbers, dtype=np.float64)

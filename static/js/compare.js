@@ -1,17 +1,23 @@
 /** The entry of the comparison page: sockets -> store -> views; actions go to the server. */
 
-import { mountUrlState, stateFromUrl } from "./state/url-state.js";
+import { changedView, mountUrlState, stateFromUrl } from "./state/url-state.js";
 import * as api from "./net/api.js";
 import { isReached } from "./compare/columns.js";
 import { suggestedGoal } from "./compare/lines.js";
+import { keepGroups } from "./groups/compare-loader.js";
+import { mountVerdicts } from "./groups/verdicts.js";
 import { LIMIT_CHOSEN } from "./compare/series-styles.js";
 import {
   defaultSelection,
   goalOf,
+  groupName,
   initialState,
+  LOSS_UNITS,
   PARAMETERS,
   reduce,
+  VIEW_KEYS,
   visibleRuns,
+  visibleGroups,
   visibleIds,
 } from "./compare/reducers.js";
 import { fetchDetails, fetchMetricCurves } from "./compare/detail-loader.js";
@@ -28,9 +34,13 @@ import { mountRunPicker } from "./compare/run-picker.js";
 import { mountCompareControls } from "./compare/controls.js";
 import { mountMoreColumns, mountTableText } from "./compare/table-buttons.js";
 import { CompareTable } from "./compare/table.js";
+import { nameField } from "./runs/inline-rename.js";
 import { UndoDelete } from "./runs/undo-delete.js";
 import { updateBeforeFork, ForkDialog } from "./runs/fork-dialog.js";
+import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountLecture } from "./lecture/lecture.js";
+import { storeView } from "./lecture/page-view.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { toast } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
@@ -48,7 +58,9 @@ const store = createStore(reduce, initialState({ operator, metrics }));
 const sockets = new Map();
 
 function updateSockets() {
-  const wanted = visibleIds(store.get());
+  const { allRuns } = store.get();
+  if (!allRuns) return; // an id may be that of a group
+  const wanted = visibleIds(store.get()).filter((id) => groupName(allRuns, id) === undefined);
   for (const [id, socket] of sockets) {
     if (wanted.includes(id)) continue;
     socket.close();
@@ -60,7 +72,7 @@ function updateSockets() {
 }
 
 const openSocket = (id) =>
-  new LiveSocket(id, {
+  new LiveSocket(api.runStream(id), {
     message(message) {
       // The run may have gone back to a checkpoint and continued differently.
       if (message.type === "snapshot") asked.delete(id);
@@ -102,8 +114,8 @@ const asked = new Map(); // id -> the goal asked for last
 async function askWhenReached() {
   const goal = goalOf(store.get());
   if (goal === null) return;
-  for (const { id, run } of visibleRuns(store.get())) {
-    if (asked.get(id) === goal || !isReached(run, goal)) continue;
+  for (const { id, run, group } of visibleRuns(store.get())) {
+    if (group || asked.get(id) === goal || !isReached(run, goal)) continue;
     asked.set(id, goal);
     try {
       const { update, seconds } = await api.getFirstBelow(id, goal * run.spec.sequence_length);
@@ -137,6 +149,47 @@ async function start() {
   store.dispatch({ type: "choose", ids });
 }
 
+// --- Groups of runs with different seeds ---
+
+/** The groups in view, with the goal of each in nats per sequence, and their members. */
+function groupsInView() {
+  const state = store.get();
+  const goal = goalOf(state);
+  return visibleIds(state).flatMap((id) => {
+    const runs = state.allRuns?.filter(({ group }) => group?.id === id) ?? [];
+    if (!runs.length) return [];
+    const members = runs.map((run) => `${run.id} ${run.state}`).join();
+    const inUnit = goal === null ? null : goal * runs[0].spec.sequence_length;
+    return [{ id, goal: inUnit, members }];
+  });
+}
+
+/**
+ * The groups in view, and the unit of their differences: that of the page, where it is the same for
+ * all of them.
+ *
+ * @param {CompareState} state
+ */
+function comparedGroups(state) {
+  const shown = visibleGroups(state);
+  const groups = shown.map(({ id, run, group }) => ({
+    id,
+    name: run.name.replace(/ × \d+ seeds$/, ""),
+    members: (group?.figures ?? []).map((each) => each.run),
+  }));
+  const lengths = new Set(shown.map(({ run }) => run.spec.sequence_length));
+  const y = state.y === "sequence" && lengths.size !== 1 ? "character" : state.y;
+  const factor = { character: 1, bits: 1 / Math.LN2, sequence: [...lengths][0] ?? 1 }[y];
+  return { groups, factor, unit: LOSS_UNITS[y] };
+}
+
+const refreshGroups = keepGroups({
+  wanted: groupsInView,
+  isShown: (id) => store.get().live[id] !== undefined,
+  fetched: (group) => store.dispatch({ type: "group", group }),
+  gone: removeMissing,
+});
+
 // --- Views ---
 
 const undoDelete = new UndoDelete(store, refreshRuns);
@@ -153,22 +206,39 @@ function showFork(forked, parent) {
   store.dispatch({ type: "zoom", range: [updateBeforeFork(forked), Infinity] });
 }
 
+/**
+ * The field for the new name of a run or a group; see runs/inline-rename.js.
+ *
+ * @param {ComparedRun} live
+ * @param {() => void} done
+ */
+function renameField({ id, run, group }, done) {
+  if (group) {
+    const name = groupName(store.get().allRuns, id) ?? run.name;
+    return nameField({ id, name }, api.changeGroup, refreshRuns, done);
+  }
+  const renamed = (now) => {
+    store.dispatch({ type: "run", run: now });
+    refreshRuns();
+  };
+  return nameField(run, api.changeRun, renamed, done);
+}
+
 mountRunPicker(store);
 mountCompareControls(store);
 new CompareChart(store, loadPlotly());
 new CompareTable(store, {
   fork: ({ run, checkpoints }) => forkDialog.open(run, checkpoints),
   remove: (run) => undoDelete.start({ id: run.id, run: run.id, name: `“${run.name}”` }),
-  renamed(run) {
-    store.dispatch({ type: "run", run });
-    refreshRuns();
-  },
+  nameField: renameField,
 });
 mountMoreColumns();
 mountTableText(store);
+mountVerdicts(store, comparedGroups);
 mountConnection(store);
 mountLiveRegion(store);
 mountThemeToggle();
+mountLesson();
 mountBackLink();
 mountShortcuts({
   f: () => store.dispatch({ type: "zoom", range: null }),
@@ -191,7 +261,11 @@ async function fetchOwnLosses() {
 
 const ownFetched = new Map(); // id -> the file and the rows that were fetched
 
-store.watch((state) => [visibleIds(state).join()], updateSockets);
+store.watch((state) => [visibleIds(state).join(), state.allRuns === null], updateSockets);
+store.watch(
+  () => groupsInView().map(({ id, goal, members }) => `${id} ${goal} ${members}`),
+  refreshGroups,
+);
 store.watch(
   (state) => visibleRuns(state).map(({ id, run }) => `${id} ${JSON.stringify(run.own_losses)}`),
   fetchOwnLosses,
@@ -216,4 +290,11 @@ fetchMetricCurves(store);
 
 start();
 mountUrlState(store, PARAMETERS);
+mountLecture(
+  storeView(store, PARAMETERS, (search) => {
+    const initial = initialState({ operator, metrics });
+    const view = changedView(search, PARAMETERS, VIEW_KEYS, initial, store.get());
+    store.dispatch({ type: "setView", view });
+  }),
+);
 setInterval(() => document.visibilityState === "visible" && refreshRuns(), REFRESH_MS);

@@ -13,7 +13,9 @@ import { mountBackLink } from "./ui/back-link.js";
 import { mountTableCopy } from "./ui/copy.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { onFileChosen, onFileDropped } from "./ui/file-drop.js";
+import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountLecture } from "./lecture/lecture.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 
 const form = find("#problem-form");
@@ -144,6 +146,8 @@ mountTableCopy(() => shown && answerTable(shown.answer, shown.about));
 
 mountShortcuts({ t: toggleTheme, o: () => chooser.click(), w: () => find("nav a").click() });
 mountThemeToggle();
+mountLecture();
+mountLesson();
 mountBackLink();
 mountCodeCopy();
 readFromUrl();

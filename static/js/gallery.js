@@ -1,12 +1,14 @@
 /** The entry of the gallery: saved passages, newest first. */
 
 import * as api from "./net/api.js";
-import { el, find, setText } from "./lib/dom.js";
+import { el, find, rooted, setText } from "./lib/dom.js";
 import * as format from "./lib/format.js";
 import { LIMITS } from "./lib/limits.js";
 import { firstWords, PassageCard } from "./passage/saved-passage.js";
 import { toggleTheme } from "./lib/theme.js";
+import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountLecture } from "./lecture/lecture.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { toast, UNDO_MS } from "./ui/toasts.js";
 import { mountBackLink } from "./ui/back-link.js";
@@ -200,10 +202,10 @@ chooser.addEventListener("change", () => {
   run = chooser.value;
   const query = run ? `?${new URLSearchParams({ run })}` : "";
   if (onlyId) {
-    location.assign(`/passages${query}`);
+    location.assign(rooted(`/passages${query}${location.hash}`));
     return;
   }
-  history.replaceState(null, "", `/passages${query}`);
+  history.replaceState(null, "", rooted(`/passages${query}${location.hash}`));
   saved = [];
   refresh();
 });
@@ -217,5 +219,7 @@ setInterval(() => {
   if (document.visibilityState === "visible") refresh();
 }, REFRESH_MS);
 mountThemeToggle();
+mountLecture();
+mountLesson();
 mountBackLink();
 refresh();

@@ -12,10 +12,13 @@ import { StepSizeChart } from "./gradients/step-size-chart.js";
 import { checkableSizes } from "./gradients/run-sizes.js";
 import { checkTable } from "./gradients/table-text.js";
 import { networkText, showChecking, showNoVerdict, showVerdict } from "./gradients/verdict.js";
+import { RunSelect } from "./run-lists/select.js";
 import { parameterCount } from "./spec/run-spec.js";
 import { mountTableCopy } from "./ui/copy.js";
 import { FieldErrors } from "./ui/field-errors.js";
+import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountLecture } from "./lecture/lecture.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { mountBackLink } from "./ui/back-link.js";
 
@@ -52,6 +55,7 @@ const maps = new HeatMaps();
 const steps = new StepSizeChart(loadPlotly(), check);
 const errors = new FieldErrors(form);
 const runSelect = find("#check-run");
+const runOptions = new RunSelect(runSelect, "no run");
 let runs = [];
 let checked = null; // {found, wanted} of the table in view
 let request = null;
@@ -171,8 +175,7 @@ function readFromUrl() {
 
 async function listRuns() {
   runs = (await api.nullOnProblem(api.listRuns())) ?? [];
-  const options = runs.map(({ id, name }) => el("option", { value: id, text: name }));
-  runSelect.append(...options);
+  runOptions.show(runs, "");
   find("#check-run-field").hidden = !runs.length;
 }
 
@@ -217,6 +220,8 @@ for (const input of document.querySelectorAll("#check-mistakes input")) {
 }
 mountShortcuts({ t: toggleTheme, w: () => find("nav a").click() });
 mountThemeToggle();
+mountLecture();
+mountLesson();
 mountBackLink();
 readFromUrl();
 listRuns();

@@ -14,7 +14,10 @@ import { chosenUnit, initialState, PARAMETERS, reduce } from "./inside/state/red
 import { Refresher } from "./inside/state/refresher.js";
 import { mountUrlState, stateFromUrl } from "./state/url-state.js";
 import { isOutdated, showConnection } from "./ui/connection.js";
+import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountLecture } from "./lecture/lecture.js";
+import { storeView } from "./lecture/page-view.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 
 const SALIENCY_CHARACTERS = 400;
@@ -50,6 +53,7 @@ mountProbeText(store);
 mountTabs(store);
 mountViews(store);
 mountThemeToggle();
+mountLesson();
 mountShortcuts({ t: toggleTheme, w: () => find("nav a").click() });
 
 store.watch(
@@ -73,3 +77,11 @@ currentRun.start(
   ),
 );
 mountUrlState(store, PARAMETERS);
+mountLecture(
+  storeView(
+    store,
+    PARAMETERS,
+    (search) => currentRun.follow(search),
+    ({ runId }) => runId !== null,
+  ),
+);

@@ -8,7 +8,9 @@ import { loadPlotly } from "./lib/plotly-loader.js";
 import { toggleTheme } from "./lib/theme.js";
 import { mountBackLink } from "./ui/back-link.js";
 import { FieldErrors } from "./ui/field-errors.js";
+import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
+import { mountLecture } from "./lecture/lecture.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 
 const form = find("#training-form");
@@ -132,6 +134,8 @@ mountShortcuts({
   w: () => find("nav a").click(),
 });
 mountThemeToggle();
+mountLecture();
+mountLesson();
 mountBackLink();
 readFromUrl();
 listCorpora();

@@ -5,11 +5,13 @@ import { fetchBaselines } from "./curve/baselines.js";
 import { ServerClock } from "./net/server-clock.js";
 import { fetchVisibleSamples } from "./writing/sample-loader.js";
 import { fetchDetailOnZoom, fetchShortRun, fetchSmoothed } from "./curve/detail-loader.js";
-import { find } from "./lib/dom.js";
+import { find, rooted } from "./lib/dom.js";
 import { fetchLossByPosition } from "./reading/position-loader.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { fetchReadings } from "./reading/reading-loader.js";
 import { initialState, reduce } from "./state/reducers.js";
+import { fetchSeedBand } from "./groups/band-loader.js";
+import { SeedsPanel } from "./groups/seeds-panel.js";
 import { CurrentRun } from "./state/current-run.js";
 import { isLive, textModeOf } from "./state/samples.js";
 import { createStore } from "./lib/store.js";
@@ -27,13 +29,17 @@ import { mountEarlierSamples } from "./writing/earlier-samples.js";
 import { mountEmptyState } from "./runs/empty-state.js";
 import { mountCurveTabs } from "./reading/curve-card-tabs.js";
 import { mountFigures } from "./runs/figures.js";
+import { mountRunNotifications } from "./notifications/run-notifications.js";
+import { mountPageTitle } from "./notifications/page-title.js";
 import { mountMetricCharts } from "./metrics/metric-charts.js";
 import { fetchMetrics } from "./metrics/metric-loader.js";
-import { mountFirstSteps } from "./guide/first-steps.js";
+import { mountTour } from "./guide/tour.js";
 import { ReportDialog } from "./report/report-dialog.js";
 import { compareUrl, ForkDialog } from "./runs/fork-dialog.js";
+import { MachinesDialog } from "./machines/machines-dialog.js";
 import { ImportDialog } from "./transfer/import-dialog.js";
 import { mountHurrahToast } from "./writing/hurrah-toast.js";
+import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { NewRunDialog } from "./runs/new-run-dialog.js";
 import { mountRunStatusBanner } from "./runs/run-status-banner.js";
@@ -48,6 +54,9 @@ import { RunSwitcher } from "./runs/run-switcher.js";
 import { mountExportMenu } from "./chart/export-menu.js";
 import { mountChartControls } from "./chart/controls.js";
 import { mountTerms } from "./guide/terms.js";
+import { Projector } from "./lecture/projector.js";
+import { mountLecture } from "./lecture/lecture.js";
+import { storeView } from "./lecture/page-view.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { Timeline } from "./writing/timeline.js";
 import { LatencyPanel } from "./chart/latency-panel.js";
@@ -57,6 +66,16 @@ import { mountWritingView } from "./writing/writing-view.js";
 import { rememberRun } from "./ui/back-link.js";
 
 const ZOOM_STEP = 1.6;
+const TWO_TEMPERATURES = {
+  source: "best",
+  seed: 1,
+  length: 300,
+  temperature: 1,
+  temperatures: [0.5, 1.2],
+  top_k: null,
+  top_p: null,
+  prime: "",
+};
 
 const store = createStore(
   reduce,
@@ -71,14 +90,20 @@ const currentRun = new CurrentRun(store, (message) => latencyPanel.received(mess
 const created = (run) => currentRun.openNew(run);
 
 // The other pages open with the run in view, and the link back returns to it.
-const insideLink = find("nav a[href='/inside']");
-const compareLink = find("nav a[href='/compare']");
+const insideLink = find(`nav a[href="${rooted("/inside")}"]`);
+const compareLink = find(`nav a[href="${rooted("/compare")}"]`);
+const sweepsLink = find(`nav a[href="${rooted("/sweeps")}"]`);
+store.watch(
+  ({ run }) => [run?.sweep],
+  (id) => sweepsLink.setAttribute("href", id ? rooted(`/sweeps?sweep=${id}`) : rooted("/sweeps")),
+);
 store.watch(
   ({ runId }) => [runId],
   (id) => {
-    compareLink.setAttribute("href", id ? `/compare?with=${id}` : "/compare");
-    insideLink.setAttribute("href", id ? `/inside?run=${id}` : "/inside");
-    find("#step-inside").setAttribute("href", `/inside?${id ? `run=${id}&` : ""}view=update`);
+    compareLink.setAttribute("href", id ? rooted(`/compare?with=${id}`) : rooted("/compare"));
+    insideLink.setAttribute("href", id ? rooted(`/inside?run=${id}`) : rooted("/inside"));
+    const step = rooted(`/inside?${id ? `run=${id}&` : ""}view=update`);
+    find("#step-inside").setAttribute("href", step);
     rememberRun(id);
   },
 );
@@ -89,12 +114,17 @@ new ImportDialog(store, created);
 const timeline = new Timeline(store);
 const passagePanel = new PassagePanel(store);
 const undoDelete = new UndoDelete(store, () => currentRun.refreshRuns());
-const forkDialog = new ForkDialog((forked, parent) => location.assign(compareUrl(forked, parent)));
+const forkDialog = new ForkDialog((forked, parent) =>
+  location.assign(compareUrl(forked, parent) + location.hash),
+);
 new ReportDialog(store);
 const checkpoints = new Checkpoints(store, undoDelete, forkDialog);
 new RunSwitcher(store, undoDelete, currentRun);
+new MachinesDialog(store, currentRun);
 mountTestPart(store);
 mountConnection(store);
+mountPageTitle(store);
+mountRunNotifications(store);
 mountFigures(store);
 const chartView = new ChartView(store, loadPlotly);
 mountMetricCharts(store, () => chartView.size);
@@ -104,6 +134,7 @@ const pinCard = new PinCard(store, () => chartView.size);
 mountChartControls(store);
 mountExportMenu(store, chartView);
 new OwnLossesPanel(store);
+new SeedsPanel(store, currentRun);
 const playback = new Playback(store);
 mountRunStatusBanner(store, {
   replay: () => playback.start(),
@@ -146,11 +177,41 @@ fetchVisibleSamples(store);
 fetchReadings(store);
 fetchLossByPosition(store);
 fetchMetrics(store);
+fetchSeedBand(store);
 
 mountThemeToggle();
+mountLesson();
 mountTerms();
-mountFirstSteps(store);
+mountTour(store, [
+  {
+    label: "Pause, and make one step",
+    then: "The training is paused. Press Step again, and look at the update and the last dot.",
+    isPossible: ({ operator, run }) =>
+      operator && (run?.state === "running" || run?.state === "paused"),
+    run: () => runControls.pauseAndStep(),
+  },
+  {
+    label: "Let it write at two temperatures",
+    then: "The same network, careful on the left and bold on the right.",
+    isPossible: ({ run }) => run !== null,
+    run: () => store.dispatch({ type: "passage", passage: TWO_TEMPERATURES }),
+  },
+  {
+    label: "Go back to its first writing",
+    then: "This is the first sample. Press → to go on, and watch spaces and words appear.",
+    isPossible: ({ samples }) => samples.length > 1,
+    run: () => timeline.goTo(0),
+  },
+]);
 mountUrlState(store);
+mountLecture(
+  storeView(
+    store,
+    undefined,
+    (search) => currentRun.follow(search),
+    ({ runId }) => runId !== null,
+  ),
+);
 clock.start();
 
 /** Switch between the two texts of a past update; the live view has only one. */
@@ -159,6 +220,8 @@ function toggleTextMode() {
   const textMode = textModeOf(state) === "replay" ? "written" : "replay";
   if (!isLive(state)) store.dispatch({ type: "textMode", textMode });
 }
+
+const projector = new Projector();
 
 const forOperator = (action) => () => store.get().operator && action();
 mountShortcuts({
@@ -177,17 +240,24 @@ mountShortcuts({
   m: forOperator(() => pinCard.write()),
   l: () => store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),
   r: () => compareLink.click(),
-  g: () => location.assign("/gradients"),
+  g: () => location.assign(rooted(`/gradients${location.hash}`)),
   t: toggleTheme,
   z: () => undoDelete.undo(),
   ArrowLeft: () => timeline.move(-1),
   ArrowRight: () => timeline.move(1),
   Home: () => timeline.goTo(0),
   End: () => timeline.goTo(Infinity),
-  Escape: () => (store.get().playback ? playback.stop() : timeline.goTo(Infinity)),
+  b: () => projector.toggle(),
+  q: () => projector.toggleCode(),
+  Escape: () => {
+    if (projector.leave()) return;
+    if (store.get().playback) playback.stop();
+    else timeline.goTo(Infinity);
+  },
   d: () => toggleTextMode(),
 });
 
-const linked = new URLSearchParams(location.search).get("new");
+const params = new URLSearchParams(location.search);
+const [linked, vary] = [params.get("new"), params.get("vary")];
 currentRun.start();
-if (linked !== null) newRunDialog.openLink(linked);
+if (linked !== null || vary !== null) newRunDialog.openLink(linked ?? "", vary);

@@ -97,6 +97,19 @@ def expect_parts_below_each_other(page: Page) -> None:
         assert above["y"] + above["height"] <= below["y"] + 1, (page.viewport_size, above, below)
 
 
+def expect_list_of_shortcuts(page: Page) -> None:
+    """Check that a key and a button open the list of shortcuts; close it again."""
+    keys = page.locator("#keys")
+    page.keyboard.press("?")
+    expect(keys).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    page.locator("#help").click()
+    expect(keys).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+
+
 class Window:
     """A browser window that records the errors and warnings of the page.
 
@@ -109,6 +122,7 @@ class Window:
     ) -> None:
         self._context = context
         self._parked = parked
+        self._earlier = list(context.pages)
         self.page = context.new_page()
         if not first_visit:
             self.page.add_init_script("localStorage.setItem('hurrah-introduced', 'yes')")
@@ -126,9 +140,9 @@ class Window:
         """Allow errors that the test itself causes."""
         self._expected.extend(patterns)
 
-    def open(self, server: Server, run: str | None = None) -> Page:
+    def open(self, server: Server, run: str | None = None, query: str = "") -> Page:
         """Open the page and wait until the curve is drawn."""
-        self.page.goto(server.url + (f"?run={run}" if run else ""))
+        self.page.goto(server.url + (f"?run={run}{query}" if run else ""))
         self.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
         return self.page
 
@@ -137,12 +151,18 @@ class Window:
         if self._parked is None:
             self._context.close()
         else:
-            for page in self._context.pages:
-                if page is not self._parked:
-                    page.close()
-            self._context.clear_cookies()
-            self._context.clear_permissions()
-            self._parked.evaluate("localStorage.clear()")
+            self._clear(self._parked, self._earlier)
+        self._check_errors()
+
+    def _clear(self, parked: Page, stay: list[Page]) -> None:
+        for page in self._context.pages:
+            if page not in stay:
+                page.close()
+        self._context.clear_cookies()
+        self._context.clear_permissions()
+        parked.evaluate("localStorage.clear()")
+
+    def _check_errors(self) -> None:
         unexpected = [
             text
             for text in self._errors
@@ -151,16 +171,115 @@ class Window:
         assert not unexpected, f"the page reported: {unexpected}"
 
 
+class LastingWindow(Window):
+    """A window that stays open, in which tests show one run after another.
+
+    Another run is shown as by the browser's Back button, which costs a fraction of a page load. A
+    test leaves the theme and the form for a passage as they were.
+    """
+
+    _CLOSE_ALL = """() => {
+      for (const each of document.querySelectorAll("dialog[open]")) each.close();
+      for (const each of document.querySelectorAll("dialog details[open]")) each.open = false;
+      const opened = document.querySelectorAll(".anchor > [aria-expanded='true']");
+      for (const each of opened) each.click();
+      for (const each of document.querySelectorAll(":popover-open")) each.hidePopover();
+      document.activeElement?.blur();
+    }"""
+
+    _SHOWN_RUN = """() => {
+      const watches = document.querySelector("#chart");
+      const link = watches && document.querySelector("nav a[href^='/inside']");
+      return link && new URLSearchParams(link.search).get("run");
+    }"""
+
+    # The first event shows the run, the second one resets what stays when the run changes.
+    _SHOW = """([run, query]) => {
+      const { search } = document.querySelector("nav a[href^='/inside']");
+      if (new URLSearchParams(search).get("run") !== run) {
+        delete document.querySelector("#chart").dataset.drawnUpdate;
+      }
+      history.pushState(null, "", `/?run=${run}${query}`);
+      for (let i = 0; i < 2; i += 1) dispatchEvent(new PopStateEvent("popstate"));
+      for (const each of document.querySelectorAll("#toasts [aria-label=Dismiss]")) each.click();
+      scrollTo(0, 0);
+    }"""
+
+    def __init__(self, parked: Page) -> None:
+        super().__init__(parked.context, parked)
+        self._gone: set[str] = set()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # A deleted run is gone for the page, too.
+        if not any(f"/{run}" in message.location["url"] for run in self._gone):
+            super()._hear(message)
+
+    def open(self, server: Server, run: str | None = None, query: str = "") -> Page:
+        """Show the run and wait until the curve is drawn."""
+        if run is None or self.page.url.split("?")[0] != server.url:
+            return super().open(server, run, query)
+        self.page.evaluate(self._SHOW, [run, query])
+        self.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+        return self.page
+
+    def shown_run(self) -> str | None:
+        """The run that the page shows; None on other pages."""
+        found: str | None = self.page.evaluate(self._SHOWN_RUN)
+        return found
+
+    def begin(self, kept_runs: set[str]) -> None:
+        """Prepare it for a test."""
+        self._gone -= kept_runs
+        # The page may just be connecting to the run that it shows instead of a deleted one.
+        self._expected = ["closed before the connection is established"]
+        self.page.set_viewport_size(DESKTOP)
+        self.page.emulate_media(
+            media="screen",
+            color_scheme="light",
+            reduced_motion="no-preference",
+            forced_colors="none",
+        )
+        self.page.mouse.move(0, 0)
+        self.page.evaluate(self._CLOSE_ALL)
+        self._errors.clear()
+
+    def end(self, parked: Page, runs: set[str]) -> None:
+        """Leave a test, whose runs will be deleted before the next one, or after the module."""
+        self.page.unroute_all()
+        self._clear(parked, [*self._earlier, self.page])
+        self._gone = runs
+        try:
+            self._check_errors()
+        finally:
+            self._errors.clear()
+
+
 # Playwright keeps an event loop running in this thread as long as it is open, so that no test
 # elsewhere could run its own: it is closed after the tests of this directory.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def shared_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """The context that most windows share.
+
+    It is the browser's own and has a directory: in any other context Chromium does not cache
+    compiled scripts, and each load of a page compiles Plotly again.
+    """
     if not Path(CHROMIUM).exists():
         pytest.skip("no Chromium found; set HURRAH_BROWSER to its path")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            viewport=DESKTOP,
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture(scope="package")
+def browser(shared_context: BrowserContext) -> Browser:
+    assert shared_context.browser is not None
+    return shared_context.browser
 
 
 @pytest.fixture(scope="package")
@@ -253,12 +372,11 @@ def open_window(
 
 
 @pytest.fixture(scope="package")
-def parked(browser: Browser, server: Server) -> Iterator[Page]:
+def parked(shared_context: BrowserContext, server: Server) -> Page:
     """A page that stays open, so that the browser keeps the scripts in its cache."""
-    page = browser.new_context(viewport=DESKTOP).new_page()
+    [page] = shared_context.pages
     page.goto(f"{server.url}healthz")
-    yield page
-    page.context.close()
+    return page
 
 
 @pytest.fixture
@@ -267,6 +385,37 @@ def window(parked: Page) -> Iterator[Window]:
     opened = Window(parked.context, parked)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="package")
+def lasting() -> list[LastingWindow]:
+    """The lasting window, if there is one."""
+    return []
+
+
+@pytest.fixture
+def lasting_window(
+    request: pytest.FixtureRequest, parked: Page, server: Server, lasting: list[LastingWindow]
+) -> Iterator[LastingWindow]:
+    """A window in which tests show one run of the shared server after another."""
+    if not lasting or lasting[0].page.is_closed():
+        lasting[:] = [LastingWindow(parked)]
+    [window] = lasting
+    window.begin(server.kept_runs)
+    failures = request.session.testsfailed
+    yield window
+    runs = {run["id"] for run in server.call("GET", "runs")}
+    deleted = runs - server.kept_runs
+    try:
+        window.end(parked, runs)
+    finally:
+        if request.session.testsfailed > failures:
+            window.page.close()
+    for run in deleted:
+        server.call("DELETE", f"runs/{run}")
+    # Otherwise the page may begin to show the first run of the next test while it trains.
+    if not window.page.is_closed():
+        eventually(window.shown_run, lambda run: run not in deleted, "the page to leave the run")
 
 
 @pytest.fixture(scope="package")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -52,35 +52,38 @@ CONTRASTS = """async () => {
 }"""
 
 
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
 @pytest.fixture(scope="module")
 def run(keep_run: Callable[..., str]) -> str:
     """A finished run of 1,000 updates."""
     return keep_run(max_updates=1_000, sample_every=100, watch_words=["e", "Zebedee"])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_contrast(
-    server: Server, open_window: Callable[..., Window], run: str, scheme: str
-) -> None:
-    page = open_window(color_scheme=scheme, reduced_motion="reduce").open(server, run)
+def test_every_text_has_contrast(server: Server, lasting_window: Window, run: str) -> None:
+    lasting_window.page.emulate_media(reduced_motion="reduce")
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished at update 1,000")
     expect(page.locator("#earlier button")).not_to_have_count(0)
 
-    def faint() -> list[Any]:
-        seen = page.evaluate(CONTRASTS)
-        assert len(seen) > 50
-        return [text for text in seen if text["contrast"] < 4.5]
+    def expect_contrast() -> None:
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            seen = page.evaluate(CONTRASTS)
+            assert len(seen) > 50
+            assert [text for text in seen if text["contrast"] < 4.5] == [], scheme
 
-    assert faint() == []
+    expect_contrast()
     page.locator("#write").click()
     expect(page.locator("#passage-text .prose")).to_be_visible()
     page.locator("#passage-more summary").click()
-    assert faint() == []
+    expect_contrast()
     page.locator("#passage-close").click()
     page.locator("#new-run").click()
     expect(page.locator("#parameter-count")).to_contain_text("parameters")
     page.locator("#advanced summary").click()
-    assert faint() == []
+    expect_contrast()
 
 
 def test_changes_are_announced(server: Server, open_window: Callable[..., Window]) -> None:
@@ -103,9 +106,9 @@ def test_changes_are_announced(server: Server, open_window: Callable[..., Window
 
 
 def test_a_dialog_and_the_drawer_keep_and_restore_the_focus_and_every_control_has_a_name(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
-    page = window.open(server, server.create_run(paused=True))
+    page = lasting_window.open(server, server.create_run(paused=True))
     page.locator("#new-run").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#new-run-dialog")).to_be_visible()
@@ -136,10 +139,9 @@ def focus_in(page: Page, selector: str) -> bool:
     return bool(page.evaluate(f"document.activeElement.closest('{selector}') !== null"))
 
 
-def test_reduced_motion_stops_animations(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    page = open_window(reduced_motion="reduce").open(server, run)
+def test_reduced_motion_stops_animations(server: Server, lasting_window: Window, run: str) -> None:
+    lasting_window.page.emulate_media(reduced_motion="reduce")
+    page = lasting_window.open(server, run)
     expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 1,000")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#writing-title")).to_contain_text("900")
@@ -149,9 +151,10 @@ def test_reduced_motion_stops_animations(
 
 
 def test_forced_colours_keep_those_of_the_curve(
-    server: Server, open_window: Callable[..., Window], run: str
+    server: Server, lasting_window: Window, run: str
 ) -> None:
-    page = open_window(forced_colors="active").open(server, run)
+    lasting_window.page.emulate_media(forced_colors="active")
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     colours = page.evaluate("import('/static/js/lib/theme.js').then((m) => m.colours())")
     assert len({colours[name] for name in ("ink", "soft", "line", "accent", "band")}) == 5

@@ -41,7 +41,7 @@ def edited_server(tmp_path: Path) -> Iterator[Server]:
         shutil.copytree(ROOT / directory, root / directory)
     for name, addition in (
         ("js/lib/store.js", "\ndocument.documentElement.dataset.edited = 'yes';\n"),
-        ("css/print.css", "\n.top { outline: 3px dotted red; }\n"),
+        ("css/ui/print.css", "\n.top { outline: 3px dotted red; }\n"),
     ):
         file = root / "static" / name
         file.write_text(file.read_text(encoding="utf-8") + addition, encoding="utf-8")
@@ -61,6 +61,6 @@ def test_an_edit_is_in_the_page_without_a_build_step(
     expect(page.locator("html[data-edited='yes']")).to_be_attached()
     expect(page.locator(".top")).to_have_css("outline-style", "dotted")
     loaded = files_of(page)
-    assert {"js/watch.js", "js/lib/store.js", "css/print.css"} <= set(loaded)
+    assert {"js/watch.js", "js/lib/store.js", "css/ui/print.css"} <= set(loaded)
     assert not [path for path in loaded if path.startswith("bundles/")]
     assert len(loaded) == len(set(loaded))

@@ -189,10 +189,10 @@ def test_a_zoomed_curve_keeps_its_detail_after_a_reconnect(
 
 
 def test_the_latency_is_shown_and_a_run_that_rests_stays_live(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(pace=50, max_updates=None)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#connection-latency")).to_contain_text(" ms")
     page.locator("#connection").click()
     expect(page.locator("#latency-delay")).to_contain_text("95% within")
@@ -226,13 +226,13 @@ def test_the_latency_is_shown_and_a_run_that_rests_stays_live(
 
 
 def test_the_latency_panel_of_a_finished_run_says_when_it_ended(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(max_updates=300, hidden_size=8)
     now = eventually(
         lambda: server.call("GET", f"runs/{run}"), lambda now: now["state"] == "finished", "the end"
     )
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     page.locator("#connection").click()
     [end] = server.call("GET", f"runs/{run}/checkpoints")
     ended = page.evaluate("(at) => new Date(at).toLocaleTimeString('en-GB')", end["created_at"])

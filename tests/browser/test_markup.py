@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Window
 from tests.browser.server_process import TIMEOUT_S, Server
 
 MARKUP = "\"><img src=x onerror=alert(1)><script>alert(2)</script><x-evil>'&lt;b&gt;${7*7}{{7*7}}"
@@ -33,8 +34,8 @@ FROM_STRINGS = (
 )
 
 
-@pytest.fixture
-def run(server: Server) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def run(server: Server, keep_run: Callable[..., str]) -> Any:
     """A run whose name, text and notes are markup."""
     text = f"{MARKUP} {BIDI_CONTROLS} <svg onload=alert(3)> <!-- ]]> Orla <x-evil>\n" * 30
     corpus = httpx.post(
@@ -43,7 +44,7 @@ def run(server: Server) -> dict[str, Any]:
         data={"name": MARKUP + BIDI_CONTROLS},
         timeout=TIMEOUT_S,
     ).json()
-    run = server.create_run(
+    run = keep_run(
         corpus=corpus["id"],
         name=MARKUP + BIDI_CONTROLS,
         watch_words=["<x-evil>", "img"],
@@ -52,14 +53,9 @@ def run(server: Server) -> dict[str, Any]:
         sample_every=50,
         pace="max",
     )
-    state = eventually(
-        lambda: server.call("GET", f"runs/{run}"),
-        lambda now: now["state"] == "finished",
-        "the end of the run",
-    )
     server.call("POST", f"runs/{run}/checkpoints", {"note": MARKUP + BIDI_CONTROLS})
     server.call("POST", f"runs/{run}/milestones", {"update": 100, "text": MARKUP + BIDI_CONTROLS})
-    return dict(state)
+    return server.call("GET", f"runs/{run}")
 
 
 def stays_text(page: Page) -> None:
@@ -101,11 +97,10 @@ def test_markup_stays_text(server: Server, window: Window, run: dict[str, Any]) 
 
 
 def test_no_string_becomes_markup_or_a_script(
-    server: Server, window: Window, run: dict[str, Any]
+    server: Server, lasting_window: Window, run: dict[str, Any]
 ) -> None:
-    page = window.page
-    window.expect_errors("This document requires 'Trusted")
-    window.open(server, run["id"])
+    lasting_window.expect_errors("This document requires 'Trusted")
+    page = lasting_window.open(server, run["id"])
     for action in FROM_STRINGS:
         thrown = page.evaluate(
             f"() => {{ try {{ {action} }} catch (error) {{ return error.name }} }}"

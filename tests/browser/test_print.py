@@ -50,13 +50,37 @@ READY: dict[str, tuple[str, str]] = {
 }
 
 
+def test_the_browser_prints_the_light_chart_and_returns_to_the_dark_one(
+    server: Server, lasting_window: Window, run: str
+) -> None:
+    lasting_window.page.emulate_media(color_scheme="dark")
+    page = lasting_window.open(server, run)
+    before = grid_colour(page)
+    page.evaluate(
+        "window.printed = []; addEventListener('beforeprint', () =>"
+        " printed.push(document.querySelector('#chart-plot .gridlayer path').style.stroke))"
+    )
+    pdf = page.pdf(format="A4")
+    [printed] = page.evaluate("printed")
+    assert min(channels(printed)) > 128
+    page.wait_for_function(
+        "(colour) => document.querySelector('#chart-plot .gridlayer path').style.stroke === colour",
+        arg=before,
+    )
+    assert 1 <= pages_of(pdf) <= 3
+
+
 @pytest.mark.parametrize("view", list(READY))
 def test_a_page_prints_whole_and_does_not_end_with_an_empty_page(
-    server: Server, open_window: Callable[..., Window], run: str, view: str
+    server: Server, lasting_window: Window, run: str, view: str
 ) -> None:
-    page = open_window(color_scheme="dark").page
+    page = lasting_window.page
+    page.emulate_media(color_scheme="dark")
     address, ready = READY[view]
-    page.goto(server.url + address.format(run=run))
+    if address.startswith("?run="):
+        lasting_window.open(server, run, address.removeprefix("?run={run}"))
+    else:
+        page.goto(server.url + address.format(run=run))
     page.locator(ready).first.wait_for(state="attached")
     if view == "gradients":
         expect(page.locator("#check-verdict")).not_to_be_empty()
@@ -96,8 +120,10 @@ def expect_whole(page: Page, paper: str) -> None:
         assert box is not None
         assert 600 < box["width"] <= width
         assert box["height"] > 300
+    # A chart of a hidden tab is not on the paper, and is not drawn for it.
     grid = page.evaluate(
-        "[...document.querySelectorAll('.gridlayer path')].map((each) => each.style.stroke)"
+        "[...document.querySelectorAll('.gridlayer path')]"
+        ".filter((each) => each.checkVisibility()).map((each) => each.style.stroke)"
     )
     assert all(min(channels(colour)) > 128 for colour in grid), "dark grid lines"
 
@@ -114,25 +140,6 @@ def expect_no_empty_page(page: Page) -> None:
 
 def channels(colour: str) -> list[int]:
     return [int(each) for each in re.findall(r"\d+", colour)[:3]]
-
-
-def test_the_browser_prints_the_light_chart_and_returns_to_the_dark_one(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    page = open_window(color_scheme="dark").open(server, run)
-    before = grid_colour(page)
-    page.evaluate(
-        "window.printed = []; addEventListener('beforeprint', () =>"
-        " printed.push(document.querySelector('#chart-plot .gridlayer path').style.stroke))"
-    )
-    pdf = page.pdf(format="A4")
-    [printed] = page.evaluate("printed")
-    assert min(channels(printed)) > 128
-    page.wait_for_function(
-        "(colour) => document.querySelector('#chart-plot .gridlayer path').style.stroke === colour",
-        arg=before,
-    )
-    assert 1 <= pages_of(pdf) <= 3
 
 
 def grid_colour(page: Page) -> Any:

@@ -7,12 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.browser.conftest import Module, Window, eventually, plot_box
 from tests.browser.server_process import Server
+from tests.browser.touch import touch_screen
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 LONG_NAME = "A run with a long name " * 4
 
 
@@ -28,9 +29,9 @@ def visible_height(page: Page, part: str) -> float:
     return min(box["y"] + box["height"], bar["y"]) - max(box["y"], 0)
 
 
-def test_choosing_another_pace_moves_nothing(server: Server, window: Window) -> None:
-    run = server.create_run(pace=2_500, max_updates=None, hidden_size=8)
-    page = window.open(server, run)
+def test_choosing_another_pace_moves_nothing(server: Server, lasting_window: Window) -> None:
+    run = server.create_run(pace=2_500, paused=True, hidden_size=8)
+    page = lasting_window.open(server, run)
     chosen = page.locator("input[name=pace]:checked")
     parts = ("#pause", "#checkpoint", "#stop", "#write")
     for width in (1440, 1024):
@@ -47,12 +48,12 @@ def test_choosing_another_pace_moves_nothing(server: Server, window: Window) -> 
         assert [box_of(page.locator(part)) for part in parts] == before
 
 
-def test_the_words_that_do_not_fit_are_counted(server: Server, window: Window) -> None:
+def test_the_words_that_do_not_fit_are_counted(server: Server, lasting_window: Window) -> None:
     words = [f"Unwritten{i:02}" for i in range(20)]
-    page = window.page
+    page = lasting_window.page
     page.set_viewport_size({"width": 1024, "height": 768})
     run = server.create_run(paused=True, watch_words=words, hidden_size=8)
-    window.open(server, run)
+    lasting_window.open(server, run)
     shown = page.locator("#watch-words").evaluate(
         """(list) => {
           const { bottom } = list.getBoundingClientRect();
@@ -70,12 +71,27 @@ def test_the_words_that_do_not_fit_are_counted(server: Server, window: Window) -
     expect(page.locator("#words-more")).to_be_hidden()
 
 
-def test_the_bottom_bar_of_a_phone_has_two_rows_and_the_skip_link_never_covers_the_content(
+def test_the_fields_of_a_touch_screen_have_large_text(
     server: Server, open_window: Callable[..., Window]
+) -> None:
+    run = server.create_run(paused=True, hidden_size=8)
+    page = open_window(viewport=PHONE, has_touch=True, is_mobile=True).open(server, run)
+    # Safari on a phone enlarges the page when a field with smaller text gets the focus.
+    assert page.evaluate("matchMedia('(pointer: coarse)').matches")
+    sizes = page.locator(
+        "input:not([type=checkbox], [type=radio], [type=range], [type=file]), select, textarea"
+    ).evaluate_all("all => all.map((each) => parseFloat(getComputedStyle(each).fontSize))")
+    assert len(sizes) > 20
+    assert min(sizes) >= 16
+
+
+def test_the_bottom_bar_of_a_phone_has_two_rows_and_the_skip_link_never_covers_the_content(
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(name=LONG_NAME, paused=True, hidden_size=8)
     server.call("POST", f"runs/{run}/checkpoints", {})
-    page = open_window(viewport=PHONE, has_touch=True).open(server, run)
+    lasting_window.page.set_viewport_size(PHONE)
+    page = lasting_window.open(server, run)
     expect(page.locator("#checkpoint-count")).to_have_text("1")
     tops = page.locator("#controls > *").evaluate_all(
         "all => all.filter((each) => each.offsetParent !== null).map((each) => each.offsetTop)"
@@ -89,6 +105,16 @@ def test_the_bottom_bar_of_a_phone_has_two_rows_and_the_skip_link_never_covers_t
         on_screen = box["y"] + box["height"] > 0
         return on_screen and box["y"] + box["height"] > main["y"] + 1
 
+    # The keyboard begins at the start of the page, wherever an earlier test has left it.
+    page.evaluate(
+        """() => {
+          const start = document.createElement("span");
+          start.tabIndex = -1;
+          document.body.prepend(start);
+          start.focus();
+          start.remove();
+        }"""
+    )
     page.keyboard.press("Tab")
     expect(skip).to_be_focused()
     assert not covers_content()
@@ -109,10 +135,11 @@ def test_the_bottom_bar_of_a_phone_has_two_rows_and_the_skip_link_never_covers_t
 
 
 def test_a_phone_shows_the_writing_and_a_press_on_the_curve_its_text(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(max_updates=300, sample_every=100, hidden_size=8)
-    page = open_window(viewport=PHONE, has_touch=True).open(server, run)
+    lasting_window.page.set_viewport_size(PHONE)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     two_lines_px = 61
     assert visible_height(page, "#sample-text") >= two_lines_px
@@ -121,7 +148,8 @@ def test_a_phone_shows_the_writing_and_a_press_on_the_curve_its_text(
     least_px = 160
     assert visible_height(page, ".writing") < least_px
     plot = plot_box(page)
-    page.touchscreen.tap(plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2)
+    with touch_screen(page) as fingers:
+        fingers.tap(plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2)
     expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
     eventually(
         lambda: visible_height(page, ".writing"), lambda height: height >= least_px, "the text"

@@ -31,9 +31,9 @@ def show(page: Page, text: str, **options: Any) -> None:
 
 
 def test_toasts_name_their_run_cover_no_control_and_only_the_newest_are_shown(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
-    page = window.open(server, server.create_run(paused=True, name=NAME))
+    page = lasting_window.open(server, server.create_run(paused=True, name=NAME))
     page.keyboard.press("c")
     expect(page.locator(".toast")).to_contain_text(f"“{NAME}”: Checkpoint at update 0 saved.")
     page.locator(".toast").get_by_label("Dismiss").click()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from server.checkpoints import checkpoint_format
 from server.checkpoints.checkpoint_format import (
     blas_threads,
     checkpoint_contents,
@@ -150,10 +151,32 @@ def test_another_number_of_threads_of_the_linear_algebra_is_told(monkeypatch):
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         monkeypatch.setenv(name, "1")
     assert blas_threads() == "1"
+    trainer, _ = trained({})
     meta = {"trainer": {}, "blas_threads": "1"}
-    assert describe_differences(None, meta) == []
+    assert describe_differences(trainer, meta) == []
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
-    [sentence] = describe_differences(None, meta)
+    [sentence] = describe_differences(trainer, meta)
     assert sentence.startswith("The number of threads of the linear algebra was 1 and is 4 now:")
     # An earlier version did not record it.
-    assert describe_differences(None, {"trainer": {}}) == []
+    assert describe_differences(trainer, {"trainer": {}}) == []
+
+
+def test_another_number_of_threads_and_fewer_cores_are_told(monkeypatch):
+    cores = 2
+    monkeypatch.setattr(checkpoint_format, "available_cores", lambda: cores)
+    trainer, spec = trained({"batch_size": 2, "threads": 3})
+    _, meta = checkpoint_contents(trainer, VOCABULARY, spec)
+    assert describe_differences(trainer, meta) == []
+    cores = 1
+    [sentence] = describe_differences(trainer, meta)
+    assert sentence.startswith("The run has 2 threads, but there is only 1 core here: the results")
+    # It is told once: the next checkpoint is made with these cores.
+    _, meta = checkpoint_contents(trainer, VOCABULARY, spec)
+    assert describe_differences(trainer, meta) == []
+    cores = 2
+    assert describe_differences(trainer, meta) == []
+    one, _ = trained({"batch_size": 2})
+    assert describe_differences(one, meta) == [
+        "The number of threads was 2 and is 1 now: equal up to rounding, not byte for byte."
+    ]
+    assert describe_differences(one, {"trainer": {}}) == []

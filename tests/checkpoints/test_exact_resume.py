@@ -10,13 +10,14 @@ from server.checkpoints.checkpoint_format import (
     restore_trainer,
 )
 from server.checkpoints.npz import read_archive, write_archive
+from server.rnn.backend.selection import NUMBA
 from server.rnn.cells import CELLS
 from server.rnn.training.state import StateError
 from server.rnn.vocabulary import Vocabulary
 from server.spec.run_spec import RunSpec
 from tests.serving import PAGES
 
-TEXT = PAGES[:900]
+TEXT = PAGES[:500]
 VOCABULARY = Vocabulary.from_text(TEXT)
 INDICES = VOCABULARY.encode(TEXT)
 SMALL = {"hidden_size": 5, "sequence_length": 6, "corpus": "any"}
@@ -43,11 +44,12 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
-@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize(("batch_size", "threads"), [(1, 1), (3, 1), (3, 2)])
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam", "rmsprop", "sgd"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_resuming_gives_the_same_bytes(tmp_path, cell, optimizer, batch_size, dropout):
+def test_resuming_gives_the_same_bytes(tmp_path, cell, optimizer, batch_size, threads, dropout):
     spec = {"cell": cell, "optimizer": optimizer, "batch_size": batch_size, "dropout": dropout}
+    spec |= {"threads": threads}
     spec |= {"layers": 2 if dropout else 1, "learning_rate_decay": 0.9, "seed": 3}
     spec |= {"validation_fraction": 0.2}
     spec |= {"dtype": "float64" if batch_size == 3 else "float32"}
@@ -103,12 +105,19 @@ def test_a_checkpoint_without_an_order_is_sequential():
     assert [trainer.update() for _ in range(9)] == [resumed.update() for _ in range(9)]
 
 
-def test_another_kernel_or_numpy_version_is_reported(tmp_path):
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        ("numpy", "NumPy"),
+        ("numba", "An earlier version of the loops compiled by Numba"),
+        (NUMBA, "Numba"),
+    ],
+)
+def test_another_kernel_or_numpy_version_is_reported(tmp_path, other, name):
     trainer, wanted = trainer_for()
     trainer.update()
     path = tmp_path / "checkpoint.npz"
     arrays, meta = checkpoint_contents(trainer, VOCABULARY, wanted)
-    other = "numba" if trainer.kernel == "numpy" else "numpy"
     meta["trainer"]["kernel"] = other
     meta["numpy"] = "1.0"
     write_archive(path, arrays, meta, durable=False)
@@ -117,10 +126,10 @@ def test_another_kernel_or_numpy_version_is_reported(tmp_path):
     differences = describe_differences(resumed, meta)
     assert "NumPy 1.0 computed the updates so far" in differences[-1]
     assert f"NumPy {np.__version__} continues" in differences[-1]
-    # NumPy's kernel is available everywhere; Numba's is not.
-    assert len(differences) == (2 if other == "numba" else 1)
-    if other == "numba":
+    assert len(differences) == (1 if resumed.kernel == other else 2)
+    if resumed.kernel != other:
+        assert other != "numpy", "it is available everywhere"
         assert differences[0].startswith(
-            "Numba computed the updates so far but is not available here"
+            f"{name} computed the updates so far but is not available here"
         )
         assert "equal up to rounding" in differences[0]

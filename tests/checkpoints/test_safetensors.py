@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -36,13 +36,11 @@ def read(data):
 
 # The library writes several texts of the metadata in any order.
 @given(arrays=ARRAYS, metadata=st.dictionaries(TEXT, TEXT, max_size=1))
-@settings(max_examples=100, deadline=None)
 def test_the_bytes_are_those_that_the_library_writes(arrays, metadata):
     assert written(arrays, metadata) == safetensors.numpy.save(arrays, metadata or None)
 
 
 @given(arrays=ARRAYS, metadata=st.dictionaries(TEXT, TEXT, max_size=4))
-@settings(max_examples=50, deadline=None)
 def test_the_library_reads_them(arrays, metadata):
     data = written(arrays, metadata)
     loaded, texts = read(data)

@@ -27,7 +27,7 @@ def test_a_file_that_reaches_the_limit_is_named(book, out, name, changed):
 
 
 def test_a_training_resumes_after_the_limit_is_lifted(book, out, tmp_path):
-    whole, settings = tmp_path / "whole", {"updates": 8_000, "sample_every": 1_000}
+    whole, settings = tmp_path / "whole", {"updates": 4_000, "sample_every": 1_000}
     assert run_command(*train_command(book, out)).returncode == 0
     failed = run_command(*train_command(book, out, **settings), "--resume", limits=LIMITS)
     assert failed.stderr == f"{out / 'losses.csv'}: File too large.\n"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from server.checkpoints.npz import read_meta
-from server.commands.spec_file import MAX_BYTES, SpecFileError, read_spec_file
+from server.commands.options.spec_file import MAX_BYTES, SpecFileError, read_spec_file
 from server.spec.run_spec import RunSpec
 from tests.commands.conftest import OPTIONS, contents
 from tests.training import assert_same_training, run_command
@@ -66,11 +66,11 @@ def test_a_wrong_spec_file_is_wrong_usage(book, out, spec_file):
         ({"spec": 3}, "'spec' is not a field of a spec."),
         ({"spec": {"lr": 1}}, "'lr' is not a field of a spec."),
         ({"cell": "ltsm"}, "cell: must be one of rnn, gru, lstm."),
-        ({"hidden_size": "20"}, "hidden_size: must be a valid integer."),
-        ({"hidden_size": None}, "hidden_size: must be a valid integer."),
+        ({"hidden_size": "20"}, "hidden_size: must be a whole number."),
+        ({"hidden_size": None}, "hidden_size: must be a whole number."),
         (b'{"dropout": NaN}', "dropout: must be a finite number."),
         ({"learning_rate": 0}, "learning_rate: must be greater than 0."),
-        ({"watch_words": ["Orla", 3]}, "watch_words: must be a valid string."),
+        ({"watch_words": ["Orla", 3]}, "watch_words: must be a string."),
         # A field that the command does not use must be valid too.
         ({"pace": "warp"}, "pace: "),
     ],

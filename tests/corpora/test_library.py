@@ -1,3 +1,4 @@
+import functools
 import hashlib
 import json
 import signal
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.corpora import library as library_module
 from server.corpora.entropy import measure_entropy
 from server.corpora.library import (
     MIN_CHARACTERS,
@@ -25,6 +27,14 @@ from server.corpora.library import (
 
 SALTMERE = "the-lamps-of-saltmere"
 TEXT = "Der Müller saß, und Hans fragte: „Wo ist der Müller?“ Dann ging Hans.\n" * 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _described_once():
+    """Describe the shipped novel once, and not for each library."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library_module, "describe", functools.cache(library_module.describe))
+        yield
 
 
 @pytest.fixture

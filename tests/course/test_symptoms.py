@@ -97,7 +97,7 @@ def test_the_sentences_are_made_of_the_figures_in_the_file():
 def test_what_the_course_is_about():
     """The commonest mistake does not show in the curve; the checks do what the text says."""
     assert symptom_of("rnn", "no_recurrent_gradient").verdict == "hidden"
-    # README.md says that more than half of the mistakes look right in the loss curve.
+    # docs/views.md says that more than half of the mistakes look right in the loss curve.
     look_right = [each for each in symptoms().values() if each.verdict != "visible"]
     assert len(look_right) > len(symptoms()) / 2
     for name in ("state_not_carried", "not_clipped"):

@@ -26,7 +26,7 @@ SPECS = (
     {"cell": "lstm", "optimizer": "rmsprop", "hidden_size": 6, "sequence_length": 5}
     | {"validation_fraction": 0.1, "learning_rate_decay": 0.9},
 )
-PACE = 300
+PACE = 150
 
 
 class CrashHarness:

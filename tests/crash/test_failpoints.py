@@ -7,6 +7,11 @@ from tests.crash.reference_run import ReferenceRun
 from tests.serving import PAGES, until
 
 
+def soak(*values):
+    """Return a case that resembles others; `make test` leaves it to `make soak`."""
+    return pytest.param(*values, marks=pytest.mark.soak)
+
+
 @pytest.fixture(autouse=True)
 def _only_its_own_runs(harness):
     yield
@@ -29,25 +34,25 @@ def recover(harness, who):
     [
         # A checkpoint's file: written under a temporary name, synced, renamed, the name synced.
         ("archive.written", "worker"),
-        ("archive.synced", "both"),
-        ("archive.renamed", "worker"),
+        soak("archive.synced", "both"),
+        soak("archive.renamed", "worker"),
         ("archive.renamed", "server"),
         ("archive.directory_synced", "both"),
         # Its row in the database.
-        ("checkpoint.insert", "server"),
+        soak("checkpoint.insert", "server"),
         ("checkpoint.insert", "worker"),
         ("checkpoint.inserted", "both"),
         # The database: while a server recovers its runs, while they start, and while they train.
         ("store.commit", "server"),
         ("store.committed:2", "both"),
         ("store.commit:12", "both"),
-        ("store.committed:9", "worker"),
+        soak("store.committed:9", "worker"),
         # A run goes back to its checkpoint.
         ("store.rewind", "server"),
         ("store.rewound:2", "both"),
         # A sample, and a snapshot.
         ("store.sampled", "server"),
-        ("snapshot.take:2", "both"),
+        soak("snapshot.take:2", "both"),
         ("snapshot.taken:2", "worker"),
     ],
 )
@@ -64,11 +69,13 @@ def test_nothing_is_lost_corrupted_or_duplicated(harness, point, who):
     [
         # Samples are in a checkpoint, and no server lives long enough to measure one.
         [("sample.measure", "server")] * 3,
-        [("sample.measure", "worker"), ("sample.measure", "server"), ("store.sampled", "both")],
+        soak(
+            [("sample.measure", "worker"), ("sample.measure", "server"), ("store.sampled", "both")]
+        ),
         [("sample.measure", "both"), ("checkpoint.insert", "server"), ("store.rewound", "both")],
         # A run goes back to its checkpoint again and again.
         [("store.rewind", "both"), ("store.rewind", "both")],
-        [("store.rewound", "both"), ("store.rewound", "both")],
+        soak([("store.rewound", "both"), ("store.rewound", "both")]),
         [("store.rewound", "server"), ("store.rewind", "server"), ("store.rewound:2", "both")],
     ],
 )
@@ -124,6 +131,21 @@ def test_a_run_is_created_completely_or_not_at_all(harness, point):
     made = new_runs_after_crash(harness, point, make)
     assert len(made) == (point == "run.added")
     assert [run["update"] for run in made] == [0] * len(made)
+
+
+@pytest.mark.parametrize("point", ["group.add", "group.added"])
+def test_a_group_is_created_completely_or_not_at_all(harness, point):
+    spec = {"corpus": harness.runs[0][0]["corpus"], "paused": True, "hidden_size": 2}
+
+    def make():
+        harness.server.client.post("/api/groups", json={"spec": spec, "seeds": 3})
+
+    made = new_runs_after_crash(harness, point, make)
+    groups = harness.server.client.get("/api/groups").json()
+    assert [sorted(group["runs"]) for group in groups] == (
+        [sorted(run["id"] for run in made)] if point == "group.added" else []
+    )
+    assert len(made) == (3 if point == "group.added" else 0)
 
 
 @pytest.mark.parametrize("point", ["run.fork", "run.forked"])

@@ -39,9 +39,11 @@ def without_disturbances(milestones):
 
 def test_a_run_whose_worker_was_killed_fails_and_resumes_from_its_checkpoint(serve):
     server = serve("--no-demo")
-    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 2_000, "pace": 1_000}
-    run = server.create(**spec)
-    server.until(run, lambda now: now["update"] > 300)
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 1_000}
+    # With several threads, whose order of summation must be the same.
+    spec |= {"batch_size": 3, "threads": 2}
+    run = server.create(pace=250, **spec)
+    server.until(run, lambda now: now["update"] > 120)
     made = server.post(run, "checkpoints")
     server.until(run, lambda now: now["update"] > made["update"] + 100)
     worker = only_worker(server)
@@ -54,9 +56,10 @@ def test_a_run_whose_worker_was_killed_fails_and_resumes_from_its_checkpoint(ser
     _, meta = server.checkpoint_file(run, made["id"])
     assert meta["trainer"]["updates"] == made["update"]
     assert len(server.post(run, "passages", {"length": 20})["text"]) == 20
+    server.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
     resumed = server.post(run, "resume")
     assert (resumed["state"], resumed["error"]) == ("running", None)
-    assert server.until_ended(run)["update"] == 2_000
+    assert server.until_ended(run)["update"] == 1_000
     assert recorded(server, run) == undisturbed(server, spec)
 
 
@@ -88,11 +91,11 @@ def test_a_paused_run_whose_worker_was_killed_can_be_resumed(serve):
 
 
 # How long a run trains before the server is killed: before, during and after the first flush.
-@pytest.mark.parametrize("updates", [1, 150, 1_500])
+@pytest.mark.parametrize("updates", [1, 150, 1_200])
 def test_killing_the_server_loses_nothing(serve, updates):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "watch_words": ["the", "e"]}
-    spec |= {"max_updates": 3_000}
+    spec |= {"max_updates": 2_000}
     run = server.create(pace=1_000, **spec)
     server.until(run, lambda now: now["update"] >= updates)
     worker = only_worker(server)
@@ -115,7 +118,7 @@ def test_killing_the_server_loses_nothing(serve, updates):
 
     again.client.patch(f"/api/runs/{run['id']}", json={"pace": "max"})
     assert again.post(run, "resume")["state"] in {"running", "finished"}
-    assert again.until_ended(run)["update"] == 3_000
+    assert again.until_ended(run)["update"] == 2_000
     found = recorded(again, run)
     milestones = without_disturbances(again.get(run, "milestones"))
     other = again.create(**spec)
@@ -179,7 +182,7 @@ def test_a_run_that_resumes_only_up_to_rounding_gets_one_milestone(serve):
 
 def test_every_acknowledged_checkpoint_survives_repeated_kills_of_the_server(serve):
     server = serve("--no-demo")
-    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": None}
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": None, "pace": 500}
     run = server.create(**spec)
     acknowledged = []
     for _ in range(3):
@@ -203,14 +206,14 @@ def test_paused_queued_and_finished_runs_survive_a_kill_unchanged(serve):
     finished = server.until_ended(server.create(corpus=corpus, max_updates=50, **SMALL))
     paused = server.create(corpus=corpus, paused=True, **SMALL)
     paused = server.post(paused, "step", {"updates": 30})
-    running = server.create(corpus=corpus, max_updates=None, **SMALL)
-    queued = server.create(corpus=corpus, max_updates=None, **SMALL)
+    endless = SMALL | {"corpus": corpus, "max_updates": None, "pace": 500}
+    running, queued = server.create(**endless), server.create(**endless)
     changed = server.client.patch(f"/api/runs/{paused['id']}", json={"name": "Mine"}).json()
     samples = server.get(paused, "samples")
     server.kill()
     again = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1")
-    assert again.run(finished) == finished
-    assert again.run(paused) == changed
+    assert again.run(finished) == finished | {"machine": None}
+    assert again.run(paused) == changed | {"machine": None}
     assert again.get(paused, "samples") == samples
     assert again.run(running)["state"] == "interrupted"
     # The queued run starts by itself.
@@ -221,7 +224,7 @@ def test_paused_queued_and_finished_runs_survive_a_kill_unchanged(serve):
 def test_the_order_of_waiting_runs_survives_a_kill(serve):
     server = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="1")
     corpus = server.upload(PAGES)["id"]
-    spec = SMALL | {"corpus": corpus, "max_updates": None}
+    spec = SMALL | {"corpus": corpus, "max_updates": None, "pace": 500}
     training, *waiting = [server.create(name=name, **spec) for name in "abcd"]
     # "b" waits behind the others since it was paused; "d" was moved to the front.
     server.post(waiting[0], "pause")

@@ -5,7 +5,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.history import loss_history, summaries
@@ -55,7 +55,6 @@ def check_reduction(reduced, losses, first, last, points):
     ends=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     points=st.sampled_from([1, 2, 3, 10, 77, 1_500]),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_range_at_any_resolution_keeps_every_extreme(count, ends, points):
     losses = some_losses(count)
     first, last = sorted(1 + int(end * (count - 1)) for end in ends)
@@ -79,7 +78,6 @@ def test_long_histories_keep_every_extreme_too(first, points):
     points=st.integers(1, 200),
     data=st.data(),
 )
-@settings(max_examples=60, deadline=None)
 def test_extremes_at_the_edges_of_buckets_are_kept(first, length, points, data):
     losses = some_losses(first + length)
     # A reduction by blocks could be wrong next to an edge.
@@ -109,7 +107,6 @@ def test_losses_are_read_only_where_an_edge_divides_a_block(first, points, most)
 
 
 @given(parts=st.lists(st.integers(1, 5_000), min_size=1, max_size=12), data=st.data())
-@settings(max_examples=40, deadline=None)
 def test_the_history_does_not_depend_on_how_losses_are_divided_into_reports(parts, data):
     losses = some_losses(sum(parts))
     with connection() as memory:
@@ -141,7 +138,6 @@ def test_known_losses_are_skipped_and_a_gap_is_refused():
 
 
 @given(count=st.integers(1, 10_000), keep=st.floats(0, 1))
-@settings(max_examples=40, deadline=None)
 def test_truncating_deletes_only_the_end(count, keep):
     losses = some_losses(count)
     with connection() as memory:

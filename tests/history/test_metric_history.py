@@ -76,7 +76,6 @@ def check_reduction(reduced, values, first, last, points):
     ends=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     points=st.sampled_from([1, 2, 3, 10, 77, 500]),
 )
-@settings(max_examples=40, deadline=None)
 def test_any_range_at_any_resolution_keeps_every_extreme(count, ends, points):
     values = some_values(count)
     first, last = sorted(1 + int(end * (count * N + N - 2)) for end in ends)

@@ -76,6 +76,18 @@ def test_new_losses_are_searched_too(store):
     assert search(store, late)[0] == linear_search(losses, late)
 
 
+def test_the_lowest_smooth_loss_up_to_an_update(store):
+    losses = falling(9_000)
+    losses[5_000:] += 10.0
+    add(store, losses)
+    least = np.minimum.accumulate(np.fromiter(smooth_losses(losses.tolist(), None, 0.999), float))
+    while queries.precompute_lowest(store, "run"):
+        pass
+    for update in (1, 64, 4_095, 4_096, 4_097, 5_000, 8_192, 8_193, 9_000):
+        assert queries.lowest_smooth(store, "run", update) == pytest.approx(least[update - 1])
+    assert queries.lowest_smooth(store, "run", 9_001) is None
+
+
 def test_a_search_after_a_rewind_ignores_the_deleted_losses(store):
     losses, others = falling(20_000), falling(20_000, seed=1) + 5.0
     add(store, losses)

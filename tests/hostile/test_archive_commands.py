@@ -236,7 +236,7 @@ def test_a_training_with_parameters_that_are_not_numbers_ends_in_one_line(traine
     assert (directory / "out" / "checkpoint.npz").read_bytes() == checkpoint
 
 
-@pytest.mark.parametrize("name", ["numpy", "blas_threads"])
+@pytest.mark.parametrize("name", ["numpy", "blas_threads", "threads", "cores"])
 def test_what_a_checkpoint_says_of_its_origin_does_not_control_the_terminal(
     trained, directory, name
 ):

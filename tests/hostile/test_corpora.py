@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from server.corpora.library import CorpusLibrary, CorpusTooShortError, NotTextError
-from server.settings import SHIPPED_CORPORA
+from server.installation import CORPORA
 from tests.hostile import raw
 from tests.serving import PAGES
 
@@ -25,7 +25,7 @@ def zipped():
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    return CorpusLibrary(SHIPPED_CORPORA, tmp_path_factory.mktemp("library"))
+    return CorpusLibrary(CORPORA, tmp_path_factory.mktemp("library"))
 
 
 @settings(

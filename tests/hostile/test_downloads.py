@@ -21,7 +21,7 @@ LARGE = {"hidden_size": 900, "sequence_length": 2, "sample_length": 1, "checkpoi
 
 @contextlib.contextmanager
 def serving(directory, *, files=None, **limits):
-    """Serve with a limit of open files; the log must stay empty."""
+    """Serve with a limit of open files; the log may have events of runs only."""
     environment = {f"HURRAH_{name}": str(value) for name, value in limits.items()}
     log = directory / "log"
     with (
@@ -40,7 +40,12 @@ def serving(directory, *, files=None, **limits):
         server.client.headers.update(OPERATOR)
         yield server
     assert server.process.returncode in {0, -signal.SIGKILL}
-    assert log.read_text() == ""
+    assert not faults(log)
+
+
+def faults(log):
+    """Return the lines of a log that are not events."""
+    return [line for line in log.read_text().splitlines() if " INFO: " not in line]
 
 
 def ask_for(server, run, which="latest"):
@@ -214,6 +219,6 @@ def test_slow_downloads_leave_file_descriptors_free(tmp_path, which):
         assert steady(lambda: open_files(server.process.pid)) < files - 64
         assert server.post(run, "step", {"updates": 1})["update"] == 1
         assert server.post(run, "checkpoints")
-        assert server.log.read_text() == ""
+        assert not faults(server.log)
         held.close()
         until(lambda: raw.ask(server, raw.head(server))[0] == 200)

@@ -41,7 +41,7 @@ ALWAYS_THE_SAME = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=100,
+    max_examples=30,
     suppress_health_check=list(HealthCheck),
 )
 
@@ -174,6 +174,7 @@ SOUND = st.fixed_dictionaries(
         "validation_fraction": st.floats(0, 0.9),
         "seed": st.integers(0, 2**63 - 1),
         "dtype": st.sampled_from(["float32", "float64"]),
+        "threads": st.integers(1, 4),
         "max_updates": st.none() | st.integers(1, 10),
         "sample_every": st.integers(1, 10**12),
         "sample_length": st.integers(1, 40),
@@ -188,7 +189,7 @@ SOUND = st.fixed_dictionaries(
 def test_every_accepted_run_can_be_controlled(server):
     accepted = []
 
-    @settings(ALWAYS_THE_SAME, max_examples=12)
+    @settings(ALWAYS_THE_SAME, max_examples=6)
     @given(SOUND, st.integers(1, 3))
     def check(spec, updates):
         accepted.append(control_if_accepted(server, spec, updates))

@@ -203,7 +203,9 @@ def test_every_definition_is_complete():
 
 
 def test_parameters_too_small_to_square_have_no_ratio_and_do_not_end_the_training():
-    trainer = make_trainer(optimizer="sgd", init_scale=1e-30, learning_rate=1e-30)
+    trainer = make_trainer(
+        dtype="float64", optimizer="sgd", init_scale=1e-200, learning_rate=1e-200
+    )
     found = train(trainer, N)[N]
     assert math.isnan(found["update_ratio"])
     assert found["gradient_norm"] > 0

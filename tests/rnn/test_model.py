@@ -55,7 +55,6 @@ def test_parameter_names_are_the_courses_and_numbered_with_several_layers():
     assert two.state_names == ("h1", "c1", "h2", "c2")
 
 
-@settings(deadline=None)
 @given(**networks, streams=st.integers(1, 3), seed=st.integers(0, 2**32))
 def test_a_stepper_follows_the_definitions(cell, layers, streams, seed):
     model = random_model(cell, layers, seed=seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.rnn.network import Network
@@ -37,7 +37,6 @@ sizes = {
 }
 
 
-@settings(deadline=None)
 @given(**sizes)
 def test_losses_and_states_follow_the_equations(K, m, T, seed):
     network, x, y = random_network(K, m, T, seed, np.float64)
@@ -48,7 +47,6 @@ def test_losses_and_states_follow_the_equations(K, m, T, seed):
     assert network.last_state["h"][0] == pytest.approx(h, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(**sizes)
 def test_float32_agrees_with_float64(K, m, T, seed):
     wide, x, y = random_network(K, m, T, seed, np.float64)

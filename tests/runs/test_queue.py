@@ -9,7 +9,7 @@ import pytest
 from tests.serving import RunningServer
 from tests.web.live.test_websocket import Viewer
 
-ENDLESS = {"hidden_size": 10, "sample_length": 20, "max_updates": None}
+ENDLESS = {"hidden_size": 10, "sample_length": 20, "max_updates": None, "pace": 200}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_queued_runs_start_when_another_is_paused_stopped_or_deleted(server):
 
 
 def test_the_next_run_starts_when_one_finishes(server):
-    runs = [server.create(**ENDLESS | {"max_updates": 300}) for _ in range(3)]
+    runs = [server.create(**ENDLESS | {"max_updates": 300, "pace": "max"}) for _ in range(3)]
     for run in runs:
         assert server.until_ended(run)["update"] == 300
 
@@ -189,6 +189,33 @@ def test_moves_at_the_same_time_as_starts_and_deletions_are_done_or_refused(serv
     assert left == set("aefgh")
     server.until(runs[0], lambda _now: states(server).count("running") == 1)
     assert len(waiting(server)) == 3
+
+
+def test_a_run_takes_a_slot_for_each_of_its_threads(serve):
+    server = serve("--no-demo", HURRAH_MAX_TRAINING_RUNS="2")
+    three = server.create(**ENDLESS, batch_size=4, threads=3)
+    small = server.create(**ENDLESS)
+    # It needs more slots than there are, and trains because all were free.
+    assert states(server) == ["running", "queued"]
+    server.post(three, "pause")
+    server.until(small, running)
+    assert server.post(three, "resume")["state"] == "queued"
+    # One slot is free, but the run with three threads is first.
+    second, third, fourth = (server.create(**ENDLESS) for _ in range(3))
+    assert states(server)[2:] == ["queued"] * 3
+    assert move(server, second, 1).status_code == 200
+    server.until(second, running)
+    server.post(second, "pause")
+    assert states(server)[3:] == ["queued"] * 2
+    server.post(three, "pause")
+    server.until(third, running)
+    server.post(small, "pause")
+    server.until(fourth, running)
+    # Threads without a stream of their own take no slot.
+    server.delete_runs()
+    one, another = (server.create(**ENDLESS, threads=3) for _ in range(2))
+    server.until(one, running)
+    server.until(another, running)
 
 
 def test_viewers_of_waiting_runs_learn_their_new_places(server):

@@ -27,6 +27,9 @@ class Listener:
     def publish(self, run, message):
         self.heard.append(message)
 
+    def is_watched(self, run):
+        return True
+
     def restart(self, run):
         self.heard.append({"type": "restart"})
 

@@ -3,10 +3,16 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 
 from server.errors import TooBusyError
+from server.files.disk_errors import StorageError
+from server.history.run_history import Records
+from server.store import executor
+from server.store.database import Store
 from server.store.executor import LimitedStoreReader, StoreExecutor
+from tests.serving import LIMIT_S
 
 
 class BlockedThread:
@@ -150,3 +156,79 @@ def test_an_exception_while_a_call_is_queued_does_not_shift_the_others(tmp_path,
         await store.close()
 
     asyncio.run(scene())
+
+
+def test_commits_are_shared_and_each_follows_the_writes_before_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(executor, "SHARED_COMMIT_EVERY_S", 0.05)
+    done = []
+    monkeypatch.setattr(Store, "commit", lambda _store: done.append("commit"))
+
+    async def inside():
+        async with BlockedThread(tmp_path) as blocked:
+            await blocked.unblock()
+            store = blocked.store
+            await store.commit_shared()
+            assert done == ["commit"]
+
+            async def write(name):
+                await store(lambda _store: done.append(name))
+                await store.commit_shared()
+                assert "commit" in done[done.index(name) :]
+
+            async with asyncio.timeout(LIMIT_S):
+                cancelled = asyncio.create_task(write("cancelled"))
+                others = asyncio.gather(*(write(str(number)) for number in range(20)))
+                await asyncio.sleep(0)
+                cancelled.cancel()
+                await others
+            assert done.count("commit") <= 3
+
+    asyncio.run(inside())
+
+
+def test_a_shared_commit_writes_the_histories_of_runs_in_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(executor, "BUFFERS_AT_ONCE", 2)
+    steps = []
+    write = Store.write_buffers
+
+    def counted(store, runs):
+        write(store, runs)
+        steps.append(runs)
+
+    monkeypatch.setattr(Store, "write_buffers", counted)
+
+    async def inside():
+        async with BlockedThread(tmp_path) as blocked:
+            await blocked.unblock()
+            runs = [str(number) for number in range(5)]
+            for run in runs:
+                await blocked.store(Store.add_run, run, "{}")
+            for run in runs:
+                losses = Records(1, np.full(100, 60.0))
+                await blocked.store(Store.add_report, run, '{"update": 100}', losses, [])
+            await blocked.store.commit_shared()
+            assert steps == [["0", "1"], ["2", "3"], ["4"]]
+            assert not await blocked.store(Store.changed_runs)
+        reopened = Store(tmp_path / "hurrah.db")
+        assert {reopened.history_end(run) for run in runs} == {100}
+        reopened.close()
+
+    asyncio.run(inside())
+
+
+def test_a_commit_that_fails_fails_for_all_that_share_it(tmp_path, monkeypatch):
+    async def inside():
+        async with BlockedThread(tmp_path) as blocked:
+            await blocked.unblock()
+            with monkeypatch.context() as patch:
+                patch.setattr(Store, "commit", _fail)
+                commits = [blocked.store.commit_shared() for _ in range(3)]
+                found = await asyncio.gather(*commits, return_exceptions=True)
+            assert [type(each) for each in found] == [StorageError] * 3
+            await blocked.store.commit_shared()
+
+    asyncio.run(inside())
+
+
+def _fail(_store):
+    raise StorageError("The disk is full.")

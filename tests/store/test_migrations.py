@@ -11,6 +11,7 @@ import pytest
 
 from server.history.run_history import Records
 from server.rnn.metrics import MEASURED_EVERY as N
+from server.spec.schemas import Group
 from server.store import migrations, queries
 from server.store.database import Store
 from server.store.migrations import (
@@ -22,6 +23,7 @@ from server.store.migrations import (
     open_database,
     read_version,
 )
+from tests.store.test_database import some_run
 from tests.store.version_0 import contents, files, renamed, unpack
 from tests.training import run_command
 
@@ -44,6 +46,21 @@ def schema(path):
             (kind, name, table, sql and " ".join(sql.replace('"', "").split()))
             for kind, name, table, sql in rows
         }
+
+
+def without_later_tables(path, version):
+    """Make a database one of an earlier version that lacks no columns."""
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    with closing(sqlite3.connect(":memory:")) as earlier:
+        for migrate in migrations.MIGRATIONS[:version]:
+            migrate(earlier)
+        known = {name for (name,) in earlier.execute(tables)}
+    with closing(sqlite3.connect(path)) as connection:
+        for (name,) in connection.execute(tables).fetchall():
+            if name not in known:
+                connection.execute(f"DROP TABLE {name}")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
 
 
 def test_a_new_database_has_the_newest_version_and_no_backup(tmp_path):
@@ -409,9 +426,7 @@ def test_a_run_of_a_database_without_metrics_keeps_its_losses_and_gets_metrics(t
     store.add_run("a", "{}")
     store.add_report("a", "{}", Records(1, losses), [])
     store.close()
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE metrics")
-        connection.execute("PRAGMA user_version = 6")
+    without_later_tables(path, 6)
     store = Store(path)
     try:
         assert read_version(backup_path(path, 6)) == 6
@@ -422,6 +437,30 @@ def test_a_run_of_a_database_without_metrics_keeps_its_losses_and_gets_metrics(t
         (values,) = queries.metric_values(store, "a", ["gradient_norm"], range(N, 6 * N + 1, N))
         assert np.isnan(values[:4]).all()
         assert values[4:].tolist() == [5.0, 6.0]
+    finally:
+        store.close()
+
+
+def test_a_run_of_a_database_without_groups_is_in_none_and_can_get_one(tmp_path):
+    path = tmp_path / "hurrah.db"
+    store = Store(path)
+    run = some_run("a")
+    store.add_run("a", run.model_dump_json(exclude={"group"}))
+    store.close()
+    without_later_tables(path, 7)
+    store = Store(path)
+    try:
+        assert queries.list_runs(store) == [run]
+        group = Group(id="g", name="Three", runs=["a", "b"], created_at="now")
+        store.add_group(group, [("b", some_run("b").model_dump_json())])
+        assert queries.list_groups(store) == [group]
+        found = [each.group and each.group.name for each in queries.list_runs(store)]
+        assert found == ["Three", "Three"]
+        store.delete_run("a")
+        assert queries.list_groups(store) == [group.model_copy(update={"runs": ["b"]})]
+        store.delete_run("b")
+        assert queries.list_groups(store) == []
+        assert store.connection.execute("SELECT * FROM run_groups").fetchall() == []
     finally:
         store.close()
 

@@ -5,7 +5,7 @@ import json
 import sqlite3
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.store.sample_selection import select_samples, select_validated
@@ -57,7 +57,6 @@ def select_from_list(updates, limit, *, hurrahs, replayed):
 
 
 @given(updates=ranges, limit=st.integers(1, 60), data=st.data())
-@settings(deadline=None)
 def test_the_limit_is_respected_and_the_newest_is_selected(updates, limit, data):
     some = st.sets(st.sampled_from(updates)) if updates else st.just(set())
     hurrahs, replayed = data.draw(some), data.draw(some)
@@ -82,7 +81,6 @@ def test_hurrahs_are_selected_first_and_then_replays():
 
 
 @given(count=st.integers(0, 300), limit=st.integers(1, 60), data=st.data())
-@settings(deadline=None)
 def test_dense_samples_are_selected_as_from_a_list(count, limit, data):
     some = st.sets(st.sampled_from(range(count))) if count else st.just(set())
     kinds = {"hurrahs": data.draw(some)} | {"replayed": set()}
@@ -94,7 +92,6 @@ def test_dense_samples_are_selected_as_from_a_list(count, limit, data):
 
 
 @given(updates=ranges, limit=st.integers(1, 60), data=st.data())
-@settings(deadline=None)
 def test_important_samples_are_selected_as_from_a_list(updates, limit, data):
     some = st.sets(st.sampled_from(updates)) if updates else st.just(set())
     hurrahs, replayed = data.draw(some), data.draw(some)
@@ -147,7 +144,6 @@ def test_the_cost_does_not_grow_with_the_number_of_samples():
 
 
 @given(updates=ranges, limit=st.integers(1, 60))
-@settings(deadline=None)
 def test_the_last_validation_loss_and_others_are_selected(updates, limit):
     connection = database(updates)
     rows = [("a", update + 20_000, '{"validation_loss": 1.5}') for update in updates]

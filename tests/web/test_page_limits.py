@@ -39,6 +39,7 @@ OWN_RANGES = {
     "spans-threshold",
     "memory-lag",
     "update-position",
+    "sweep-bar",
 }
 
 

@@ -90,11 +90,15 @@ class Session:
 
     async def checkpoint(self, name):
         path = self.directory / name
-        about = {"id": path.stem, "note": None, "automatic": False}
-        answer = await self.child.request(SaveCheckpoint(path=str(path), about=about))
+        answer = await self.child.request(save_command(path))
         arrays, meta = read_archive(path)
         assert meta["trainer"]["updates"] == answer["update"]
         return answer["update"], arrays, meta
+
+
+def save_command(path):
+    about = {"id": path.stem, "note": None, "automatic": False}
+    return SaveCheckpoint(path=str(path), about=about)
 
 
 def start_command(directory, spec, *, training, checkpoint=None, text=PAGES):
@@ -110,14 +114,16 @@ def start_command(directory, spec, *, training, checkpoint=None, text=PAGES):
 
 
 @contextlib.asynccontextmanager
-async def worker(directory, *, training=False, checkpoint=None, text=PAGES, **spec):
+async def worker(directory, *, training=False, checkpoint=None, text=PAGES, commands=(), **spec):
+    """Start a worker, and send `commands` before it can have replied to the start."""
     session = Session(directory)
     session.child = await JsonChildProcess.start("server.worker", session.add_report, session.ended)
     try:
         command = start_command(
             directory, SMALL | spec, training=training, checkpoint=checkpoint, text=text
         )
-        await session.child.request(command)
+        requests = map(session.child.request, [command, *commands])
+        session.replies = (await asyncio.gather(*requests))[1:]
         yield session
     finally:
         session.child.notify(Shutdown())
@@ -497,29 +503,30 @@ async def test_commands_are_carried_out_during_a_long_validation(tmp_path):
         "batch_size": 2,
         "validation_fraction": 0.5,
         "sample_every": 10,
-        "max_updates": 3,
+        "max_updates": 1,
     }
+    text = NOVEL[:60_000]
     (tmp_path / "other").mkdir()
-    async with worker(tmp_path, text=NOVEL, **spec) as session:
-        # The measurement before the first update is still being made.
-        assert not [each for report in session.reports for each in report["samples"]]
-        update, _, meta = await session.checkpoint("within.npz")
-        assert (update, meta["sampled"]) == (0, False)
-        assert (await session.child.request(Pause()))["update"] == 0
-        assert not [each for report in session.reports for each in report["samples"]]
+    within = [tmp_path / "other" / "first.npz", tmp_path / "other" / "second.npz"]
+    # They arrive before the measurement begins that is made before the first update.
+    commands = [save_command(within[0]), Pause(), save_command(within[1])]
+    async with worker(tmp_path, text=text, commands=commands, **spec) as session:
+        assert [reply["update"] for reply in session.replies] == [0, 0, 0]
+        for path in within:
+            assert not read_meta(path)["sampled"]
         await session.child.request(Resume())
         await session.until(lambda report: report["state"] == "finished")
         samples = [each for report in session.reports for each in report["samples"]]
         _, arrays, meta = await session.checkpoint("end.npz")
         assert meta["sampled"]
     async with worker(
-        tmp_path / "other", text=NOVEL, checkpoint=tmp_path / "within.npz", training=True, **spec
+        tmp_path / "other", text=text, checkpoint=within[1], training=True, **spec
     ) as session:
         await session.until(lambda report: report["state"] == "finished")
         again = [each for report in session.reports for each in report["samples"]]
         _, arrays_again, meta_again = await session.checkpoint("again.npz")
     assert again == samples
-    assert [each["update"] for each in samples] == [0, 1, 2, 3]
+    assert [each["update"] for each in samples] == [0, 1]
     assert meta_again["trainer"] == meta["trainer"]
     for name, array in arrays.items():
         if not name.startswith("unflushed."):
@@ -560,10 +567,11 @@ async def test_a_finished_run_that_goes_on_equals_one_that_never_stopped(tmp_pat
 @async_test
 async def test_the_last_sample_that_was_cut_off_is_written_when_the_run_is_opened_again(tmp_path):
     spec = {"cell": "lstm", "hidden_size": 300, "validation_fraction": 0.5, "sample_every": 100}
+    text = NOVEL[:80_000]
     directories = [tmp_path / name for name in ("first", "second")]
     for directory in directories:
         directory.mkdir()
-    async with worker(directories[0], text=NOVEL, max_updates=3, **spec) as session:
+    async with worker(directories[0], text=text, max_updates=3, **spec) as session:
         await session.child.request(Resume())
         await session.until(lambda report: report["update"] == 3)
         _, _, meta = await session.checkpoint("cut.npz")
@@ -573,7 +581,7 @@ async def test_the_last_sample_that_was_cut_off_is_written_when_the_run_is_opene
             each for report in session.reports for each in report["samples"] if each["update"] == 3
         ]
     async with worker(
-        directories[1], text=NOVEL, checkpoint=directories[0] / "cut.npz", max_updates=3, **spec
+        directories[1], text=text, checkpoint=directories[0] / "cut.npz", max_updates=3, **spec
     ) as session:
         await session.until(lambda report: report["state"] == "finished")
         (again,) = [each for report in session.reports for each in report["samples"]]

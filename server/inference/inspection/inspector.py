@@ -17,11 +17,12 @@ from server.inference.inspection.messages import (
     MeasureMemory,
     MeasureProbabilities,
     MeasureUpdateRatios,
+    PredictCharacters,
     ProbeText,
     UnrollUpdate,
     WriteHeld,
 )
-from server.inference.inspection.probe import measure_probabilities, probe_text
+from server.inference.inspection.probe import measure_probabilities, predict_characters, probe_text
 from server.inference.inspection.spans import find_unit_spans
 from server.inference.inspection.unrolled import unroll_update
 
@@ -49,6 +50,8 @@ def inspect(  # noqa: PLR0911 - one case a command
             return unroll_update(files, command)
         case MeasureProbabilities():
             return measure_probabilities(files, command)
+        case PredictCharacters():
+            return predict_characters(files, command)
         case MeasureHealth():
             return measure_network_health(files, command)
         case MeasureMemory():

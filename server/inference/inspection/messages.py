@@ -16,6 +16,7 @@ __all__ = [
     "MeasureMemory",
     "MeasureProbabilities",
     "MeasureUpdateRatios",
+    "PredictCharacters",
     "ProbeText",
     "ReadUnitHistory",
     "UnrollUpdate",
@@ -165,6 +166,30 @@ class MeasureProbabilities(InspectionCommand):
     """
 
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictCharacters(InspectionCommand):
+    """Read a text and return the predictions of its last characters.
+
+    The reply is ``{"update", "characters", "unknown", "predictions"}``: the vocabulary, the
+    characters of the text that it lacks, and for each predicted character a list of
+    ``(character, ln p)``: the likeliest ones, and the actual one. `predictions` is empty if there
+    are unknown characters, and None if a number is not finite.
+
+    Attributes
+    ----------
+    text : str
+        Longer than `count`.
+    count : int
+        How many characters at its end to predict.
+    top : int
+        How many of the likeliest characters to name.
+    """
+
+    text: str
+    count: int
+    top: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from server.concurrency.json_lines import Message
 from server.inference.inspection.known_text import KnownText
 from server.inference.inspection.loading import LoadedFiles
-from server.inference.inspection.messages import MeasureProbabilities, ProbeText
+from server.inference.inspection.messages import (
+    MeasureProbabilities,
+    PredictCharacters,
+    ProbeText,
+)
 from server.rnn.inspection.activations import read_activations
 from server.rnn.inspection.time_gradients import saliency
 from server.rnn.model import Model
@@ -21,14 +25,14 @@ from server.rnn.sampling.inference import Stepper
 from server.rnn.sampling.surprisal import likeliest, log_softmax
 from server.rnn.vocabulary import Vocabulary
 
-__all__ = ["MAX_SALIENCY_CHARACTERS", "measure_probabilities", "probe_text"]
+__all__ = ["MAX_SALIENCY_CHARACTERS", "measure_probabilities", "predict_characters", "probe_text"]
 
 MAX_SALIENCY_CHARACTERS = 400
 """All pairs take time and bytes by the square."""
 CHARACTERS_AFTER = 100
 """Characters after the selected one for which saliencies are computed, if there are so many."""
 INT8_MAX, UINT8_MAX = 127, 255
-SURPRISAL_DIGITS, PROBABILITY_DIGITS = 3, 4
+SURPRISAL_DIGITS, PROBABILITY_DIGITS, LOG_DIGITS = 3, 4, 6
 
 
 def probe_text(files: LoadedFiles, command: ProbeText) -> Message:
@@ -81,6 +85,37 @@ def measure_probabilities(files: LoadedFiles, command: MeasureProbabilities) -> 
         assert read.logits is not None
         p = _of_characters(_probabilities(read.logits[0].astype(np.float64), 1.0), known)
     return {"probability": _rounded(p, PROBABILITY_DIGITS)}
+
+
+def predict_characters(files: LoadedFiles, command: PredictCharacters) -> Message:
+    """Carry out a command; raises as `probe_text`."""
+    model, vocabulary = files.model(
+        command.path, command.which, command.corpus_path, command.spec, keep=False
+    )
+    known = KnownText.of(command.text, vocabulary)
+    unknown = sorted({command.text[place] for place in known.unknown})
+    reply = {"update": model.update, "characters": vocabulary.characters, "unknown": unknown}
+    if unknown:
+        return reply | {"predictions": []}
+    read = read_activations(model, known.indices[None])
+    assert read.logits is not None
+    log_p = log_softmax(read.logits[0, -command.count - 1 : -1].astype(np.float64))
+    if not np.isfinite(log_p).all():
+        return reply | {"predictions": None}
+    best = likeliest(log_p, min(command.top, len(vocabulary)))
+    actual = known.indices[-command.count :]
+    predictions = [
+        [(vocabulary.characters[index], round(float(row[index]), LOG_DIGITS)) for index in named]
+        for row, named in zip(
+            log_p,
+            (
+                dict.fromkeys([*indices, own])
+                for indices, own in zip(best.tolist(), actual.tolist(), strict=True)
+            ),
+            strict=True,
+        )
+    ]
+    return reply | {"predictions": predictions}
 
 
 @np.errstate(all="ignore")

@@ -13,6 +13,7 @@ import regex
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from server.installation import STATIC, TEMPLATES
 from server.report.content import ReportContent
 from server.report.formats.figures import Figure, loss_figure
 from server.report.formats.svg import draw_svg
@@ -26,9 +27,7 @@ from server.report.formats.wording import (
 
 __all__ = ["render_html"]
 
-ROOT = Path(__file__).parents[3]
-TEMPLATES = ROOT / "templates" / "report"
-VENDOR = ROOT / "static" / "vendor"
+VENDOR = STATIC / "vendor"
 PLOTLY = VENDOR / "plotly" / "plotly-basic.min.js"
 
 FONTS = {
@@ -77,7 +76,7 @@ def render_html(content: ReportContent) -> bytes:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES / "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -126,7 +125,7 @@ def _plotly() -> str:
 
 @cache
 def _read(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    return (TEMPLATES / "report" / name).read_text(encoding="utf-8")
 
 
 @cache

@@ -7,7 +7,14 @@ is written for speed.
 import numpy as np
 
 from server.rnn.cells.cell import Cell
-from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
+from server.rnn.cells.gates import (
+    joined_rows,
+    joined_step_views,
+    make_product,
+    split_gates,
+    step_views,
+)
+from server.rnn.cells.inputs import Characters
 from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
 from server.rnn.reference import gru
@@ -58,6 +65,12 @@ class GRULayer(Layer):
        statistical machine translation", EMNLP 2014.
     """
 
+    def _make_weights(self) -> None:
+        super()._make_weights()
+        # [W^T; b_r, b_z, d], by which [h, 1] is multiplied.
+        self._weights = self._empty_weights(len(self._parameters.Wb_T))
+        self._multiply = make_product(self._weights, self.streams)
+
     def _make_steps(self) -> None:
         parameters = self._parameters
         T, B, m = self._d_h.shape
@@ -67,9 +80,6 @@ class GRULayer(Layer):
         # An array, because a Python number would be converted at every call.
         self._half = np.array(0.5, dtype=dtype)
         self._input_weights = self._empty_gates(len(parameters.U_T))
-        # [W^T; b_r, b_z, d], by which [h, 1] is multiplied.
-        self._weights = self._empty_gates(m + 1)
-        self._multiply = make_product(self._weights, B)
         self._products = self._empty_gates(T, B)
         self._d_a_n = np.empty_like(self._d_h)
         self._scratch = np.empty_like(self._recurrent_back)
@@ -100,8 +110,8 @@ class GRULayer(Layer):
         super().refresh()
         parameters, scale, weights = self._parameters, self._scale, self._weights
         np.multiply(split_gates(parameters.U_T, 3), scale, self._input_weights)
-        np.multiply(split_gates(parameters.Wb_T, 3), scale, weights)
-        weights[2, -1] = parameters.extra["d"]
+        np.multiply(self._split_weights(parameters.Wb_T), scale[:, None], weights)
+        weights[2, :, -1] = parameters.extra["d"].reshape(len(weights[2]), -1)
 
     def forward(self) -> None:
         """Compute all states from state 0."""
@@ -179,6 +189,52 @@ class GRULayer(Layer):
         return d_a, {"h": before}
 
 
+class GRUStream(GRULayer):
+    """`GRULayer` for one stream of characters, whose recurrence can be compiled."""
+
+    COMPILED = True
+
+    inputs: Characters
+
+    def _make_steps(self) -> None:
+        super()._make_steps()
+        self._all = [joined_rows(each) for each in (self._a, self._products, self._d_a)]
+
+    def refresh(self) -> None:
+        """Update the layer's copies of the parameters, which the compiled loops do not need."""
+        if self._kernel is None:
+            super().refresh()
+
+    def forward(self) -> None:
+        """Compute all states from state 0."""
+        if self._kernel is None:
+            super().forward()
+            return
+        p, (gates, products, _) = self._parameters, self._all
+        self._kernel.forward_gru(
+            *(self.inputs.x, p.U_T, p.W_T, p.b, p.extra["d"]),
+            *(self.hidden[:, 0], gates, products, self._workspace),
+        )
+
+    def backward(self) -> None:
+        """Fill the gradients."""
+        if self._kernel is None:
+            super().backward()
+            return
+        gradients, d_a_n, (gates, products, d_a) = self._gradients, self._d_a_n[:, 0], self._all
+        self._kernel.backward_gru(
+            *(self._parameters.W_T, self.hidden[:, 0], gates, products),
+            *(self.state_gradients, d_a, d_a_n),
+        )
+        # The third gate's rows are dq, for W and d; then da_n, for U and b.
+        m = d_a_n.shape[1]
+        np.matmul(self._before.T, d_a, gradients.Wb_T)
+        np.copyto(gradients.extra["d"], gradients.b[2 * m :])
+        np.dot(self._ones, d_a_n, gradients.b[2 * m :])
+        np.copyto(d_a[:, 2 * m :], d_a_n)
+        self._kernel.sum_by_character(self.inputs.x, d_a, gradients.U_T)
+
+
 GRU = Cell(
     name="gru",
     label="gru",
@@ -186,5 +242,6 @@ GRU = Cell(
     gate_names=("reset gate", "update gate", "candidate"),
     extra_parameters=("d",),
     layer=GRULayer,
+    single_stream_layer=GRUStream,
     reference=gru,
 )

@@ -12,7 +12,9 @@ from server.rnn.cells.gates import (
     joined_step_views,
     make_transposed_product,
     split_gates,
+    split_tiles,
     step_views,
+    tile_width,
 )
 from server.rnn.cells.inputs import Inputs
 from server.rnn.parameters import Array, Parameters
@@ -92,7 +94,9 @@ class Layer(ABC):
     """
 
     COMPILED: ClassVar[bool] = False
-    """Whether `set_kernel` accepts compiled loops."""
+    """Whether `set_kernel` accepts compiled loops, if the layer reads one stream of characters."""
+
+    _kernel: ModuleType | None = None
 
     def __init__(
         self,
@@ -107,6 +111,7 @@ class Layer(ABC):
         self.inputs = inputs
         self.sequence_length, self.streams = T, B
         self._gates = width // m
+        self._tile_width = m
         self.hidden = self._make_hidden()
         self.hidden[:, :, :m] = 0.0
         self.state = {"h": self.hidden[0, :, :m]}
@@ -124,14 +129,30 @@ class Layer(ABC):
         # Outputs of a step's recurrent product, forward and backward.
         (self._recurrent,) = joined_step_views(self._empty_gates(1, B))
         (self._recurrent_back,) = step_views(np.empty_like(self._d_h[:1]))
-        # A copy of the blocks of W, which `refresh` fills.
-        self._W = np.empty((self._gates, m, m), dtype=parameters.b.dtype)
-        self._multiply_back = make_transposed_product(parameters.W_T, self._W, B)
+        self._make_weights()
         self._make_steps()
 
     def _empty_gates(self, *rows: int) -> Array:
         W_T = self._parameters.W_T
         return empty_gates(self._gates, rows, len(W_T), W_T.dtype, separate=self.streams > 1)
+
+    def _make_weights(self) -> None:
+        """Make the layer's copies of the parameters, and the recurrent products with them."""
+        W_T = self._parameters.W_T
+        # A copy of the blocks of W, which `refresh` fills.
+        self._W = self._empty_weights(len(W_T))
+        self._multiply_back = make_transposed_product(W_T, self._W, self.streams)
+
+    def _empty_weights(self, rows: int) -> Array:
+        """Return an uninitialised array of weights in tiles, as `make_product` takes it."""
+        m, width = len(self._parameters.W_T), self._tile_width
+        if width == m:
+            return self._empty_gates(rows)[:, None]
+        return np.empty((self._gates, m // width, rows, width), dtype=self._parameters.b.dtype)
+
+    def _split_weights(self, matrix: Array) -> Array:
+        """Return a view of a matrix (n, gates m) with the axes of `_empty_weights`."""
+        return split_tiles(split_gates(matrix, self._gates), self._tile_width)
 
     def _make_hidden(self) -> Array:
         W_T = self._parameters.W_T
@@ -150,10 +171,21 @@ class Layer(ABC):
         """Update the layer's copies of the parameters, before `forward`."""
         if self.streams > 1:
             blocks = split_gates(self._parameters.W_T, self._gates)
-            np.copyto(self._W, blocks.transpose(0, 2, 1))
+            np.copyto(self._W, split_tiles(blocks.transpose(0, 2, 1), self._tile_width))
 
-    def set_kernel(self, kernel: ModuleType | None) -> None:  # noqa: B027 - not every cell has one
-        """Use compiled loops for the recurrence; None: NumPy."""
+    def set_kernel(self, kernel: ModuleType | None) -> None:
+        """Use compiled loops for the recurrence, if there are some; None: NumPy."""
+        self._kernel = kernel
+        if kernel is not None:
+            self._workspace: Array = kernel.make_workspace(len(self._parameters.W_T), self._gates)
+
+    def set_tiled(self, *, tiled: bool) -> None:
+        """Divide the recurrent products into tiles (see `gates.tile_width`), or do not."""
+        m = len(self._parameters.W_T)
+        width = tile_width(self.streams, m) if tiled else m
+        if width != self._tile_width:
+            self._tile_width = width
+            self._make_weights()
 
     @abstractmethod
     def forward(self) -> None:

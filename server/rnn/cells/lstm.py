@@ -7,7 +7,14 @@ is written for speed.
 import numpy as np
 
 from server.rnn.cells.cell import Cell
-from server.rnn.cells.gates import joined_step_views, make_product, split_gates, step_views
+from server.rnn.cells.gates import (
+    joined_rows,
+    joined_step_views,
+    make_product,
+    split_gates,
+    step_views,
+)
+from server.rnn.cells.inputs import Characters
 from server.rnn.cells.layer import Layer
 from server.rnn.parameters import Array
 from server.rnn.reference import lstm
@@ -62,6 +69,11 @@ class LSTMLayer(Layer):
        with LSTM", Neural Computation 12(10), 2000.
     """
 
+    def _make_weights(self) -> None:
+        super()._make_weights()
+        self._weights = self._empty_weights(len(self._parameters.Wb_T))
+        self._multiply = make_product(self._weights, self.streams)
+
     def _make_steps(self) -> None:
         parameters = self._parameters
         T, B, m = self._d_h.shape
@@ -71,8 +83,6 @@ class LSTMLayer(Layer):
         # An array, because a Python number would be converted at every call.
         self._half = np.array(0.5, dtype=dtype)
         self._input_weights = self._empty_gates(len(parameters.U_T))
-        self._weights = self._empty_gates(m + 1)
-        self._multiply = make_product(self._weights, B)
         self._c = np.zeros((T + 1, B, m), dtype=dtype)
         self.state["c"], self.last_state["c"] = self._c[0], self._c[T]
         self._tanh_c, self._slope = np.empty_like(self._d_h), np.empty_like(self._d_h)
@@ -104,7 +114,7 @@ class LSTMLayer(Layer):
         super().refresh()
         parameters, scale = self._parameters, self._scale
         np.multiply(split_gates(parameters.U_T, 4), scale, self._input_weights)
-        np.multiply(split_gates(parameters.Wb_T, 4), scale, self._weights)
+        np.multiply(self._split_weights(parameters.Wb_T), scale[:, None], self._weights)
 
     def forward(self) -> None:
         """Compute all states from state 0."""
@@ -173,6 +183,47 @@ class LSTMLayer(Layer):
         return d_a, {"h": d_a @ self._parameters.W_T.T, "c": d_c * f}
 
 
+class LSTMStream(LSTMLayer):
+    """`LSTMLayer` for one stream of characters, whose recurrence can be compiled."""
+
+    COMPILED = True
+
+    inputs: Characters
+
+    def _make_steps(self) -> None:
+        super()._make_steps()
+        self._all = joined_rows(self._a), self._c[:, 0], self._tanh_c[:, 0]
+        self._all_d_a = joined_rows(self._d_a)
+
+    def refresh(self) -> None:
+        """Update the layer's copies of the parameters, which the compiled loops do not need."""
+        if self._kernel is None:
+            super().refresh()
+
+    def forward(self) -> None:
+        """Compute all states from state 0."""
+        if self._kernel is None:
+            super().forward()
+            return
+        p = self._parameters
+        self._kernel.forward_lstm(
+            *(self.inputs.x, p.U_T, p.W_T, p.b, self.hidden[:, 0], *self._all, self._workspace)
+        )
+
+    def backward(self) -> None:
+        """Fill the gradients."""
+        if self._kernel is None:
+            super().backward()
+            return
+        d_a = self._all_d_a
+        self._d_c[:] = self._last_d_c
+        self._kernel.backward_lstm(
+            self._parameters.W_T, *self._all, self.state_gradients, self._d_c, d_a
+        )
+        np.matmul(self._before.T, d_a, self._gradients.Wb_T)
+        self._kernel.sum_by_character(self.inputs.x, d_a, self._gradients.U_T)
+
+
 LSTM = Cell(
     name="lstm",
     label="lstm",
@@ -181,5 +232,6 @@ LSTM = Cell(
     states=("h", "c"),
     initial_biases=(0.0, 0.0, FORGET_BIAS, 0.0),
     layer=LSTMLayer,
+    single_stream_layer=LSTMStream,
     reference=lstm,
 )

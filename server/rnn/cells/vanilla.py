@@ -7,7 +7,7 @@ equations in fewer NumPy calls. `server.rnn.reference.vanilla` has them as plain
 import numpy as np
 
 from server.rnn.cells.cell import Cell
-from server.rnn.cells.gates import joined_step_views, split_gates, step_views
+from server.rnn.cells.gates import joined_step_views, multiply_tiles, split_gates, step_views
 from server.rnn.cells.layer import Layer
 from server.rnn.cells.vanilla_stream import VanillaStream, pull_back_tanh
 from server.rnn.parameters import Array
@@ -34,6 +34,13 @@ class VanillaLayer(Layer):
        Proceedings of the IEEE 78(10), 1990.
     """
 
+    def _make_weights(self) -> None:
+        super()._make_weights()
+        Wb_T = self._parameters.Wb_T
+        # It is multiplied where it is, unless there are tiles to be copied.
+        self._is_tiled = self._tile_width < Wb_T.shape[1]
+        self._weights = self._empty_weights(len(Wb_T))[0] if self._is_tiled else Wb_T
+
     def _make_steps(self) -> None:
         h_before, a, h = (
             step_views(self.hidden[:-1]),
@@ -46,14 +53,21 @@ class VanillaLayer(Layer):
         d_a_after = joined_step_views(self._d_a)[1:]
         self._steps_back = list(zip(d_a_after, e[:-1], d_a[:-1], strict=True))[::-1]
 
+    def refresh(self) -> None:
+        """Update the layer's copies of the parameters, before `forward`."""
+        super().refresh()
+        if self._is_tiled:
+            np.copyto(self._weights, self._split_weights(self._parameters.Wb_T)[0])
+
     def forward(self) -> None:
         """Compute all states from state 0."""
-        Wb_T, recurrent = self._parameters.Wb_T, self._recurrent
-        dot, add, tanh = np.dot, np.add, np.tanh
+        weights, recurrent = self._weights, self._recurrent
+        multiply = multiply_tiles if self._is_tiled else np.dot
+        add, tanh = np.add, np.tanh
         # a_t = U x_t for all t; the loop adds W h_{t-1} + b.
         self.inputs.project(split_gates(self._parameters.U_T, 1), self._a_rows)
         for h_before, a, h in self._steps:
-            dot(h_before, Wb_T, recurrent)
+            multiply(h_before, weights, recurrent)
             add(a, recurrent, a)
             tanh(a, h)
 

@@ -5,8 +5,6 @@ takes no longer than a NumPy call. The equations, and the code without these tri
 `vanilla`.
 """
 
-from types import ModuleType
-
 import numpy as np
 
 from server.rnn.cells.gates import step_views
@@ -54,7 +52,6 @@ class VanillaStream(Layer):
     COMPILED = True
 
     inputs: Characters
-    _kernel: ModuleType | None = None
 
     def _make_steps(self) -> None:
         U_T, W_T = self._parameters.U_T, self._parameters.W_T
@@ -93,16 +90,12 @@ class VanillaStream(Layer):
         self._reads = reads
         return reads[:, None, K : K + m + 1]
 
-    def set_kernel(self, kernel: ModuleType | None) -> None:
-        """Use compiled loops for the recurrence; None: NumPy."""
-        self._kernel = kernel
-
     def forward(self) -> None:
         """Compute all states from state 0."""
         x, one_hot, parameters = self.inputs.x, self._one_hot, self._parameters
         if self._kernel is not None:
             U_T, W_T, b = parameters.U_T, parameters.W_T, parameters.b
-            self._kernel.forward(x, one_hot, U_T, W_T, b, self._reads)
+            self._kernel.forward(x, U_T, W_T, b, self._reads, self._workspace)
             return
         self._reads_flat[one_hot] = 0.0
         np.add(x, self._offsets, one_hot)
@@ -125,9 +118,12 @@ class VanillaStream(Layer):
         # Each e_t becomes da_t in place.
         e, parameters = self.state_gradients, self._parameters
         if self._kernel is not None:
-            self._kernel.backward(parameters.W_T, self._reads, len(parameters.U_T), e)
-        else:
-            self._backward()
+            K = len(parameters.U_T)
+            self._kernel.backward(parameters.W_T, self._reads, K, e, self._workspace)
+            np.matmul(self._before.T, e, self._gradients.Wb_T)
+            self._kernel.sum_by_character(self.inputs.x, e, self._gradients.U_T)
+            return
+        self._backward()
         np.matmul(self._reads_transposed, e, self._gradients.UWb_T)
 
     def _backward(self) -> None:

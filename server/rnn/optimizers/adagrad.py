@@ -34,9 +34,13 @@ class AdaGrad(Optimizer):
         """Use compiled code for the steps; None: NumPy. See `server.rnn.backend.selection`."""
         self._kernel = kernel
 
+    def _clip(self) -> None:
+        if self._kernel is None:  # The compiled step clips too.
+            super()._clip()
+
     def _apply(self, learning_rate: float) -> None:
         if self._kernel is not None:
-            self._kernel.adagrad(*self._buffers, learning_rate)
+            self._kernel.adagrad(*self._buffers, learning_rate, self.limit)
             return
         multiply = np.multiply
         for parameters, gradients, memory, scratch in self._blocks:

@@ -1,12 +1,15 @@
 """The base of all optimizers: their state, and the blocks in which they work."""
 
+import math
 from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
 
+from server.rnn.optimizers.clipping import clip_by_value
 from server.rnn.parameters import Array
+from server.rnn.thread_team import ThreadTeam, divide
 
 # Five float32 arrays of this length fit in a second-level cache of 1 MB.
 BLOCK = 32_768
@@ -22,6 +25,8 @@ class Optimizer(ABC):
     ----------
     parameters, gradients : ndarray of shape (size,)
         The flat buffers, both contiguous and of the same type. `gradients` is read at every step.
+    state : dict of str to ndarray of shape (size,), optional
+        The buffers of the past gradients; None: new ones.
 
     Attributes
     ----------
@@ -30,6 +35,9 @@ class Optimizer(ABC):
     state : dict of str to ndarray of shape (size,)
         The accumulated past gradients, by name. The arrays are never replaced. To resume, set
         `steps` and fill these arrays.
+    limit : float
+        Each step begins with clipping the gradients to this value (see `clip_by_value`); infinite,
+        which does not clip, unless it is set.
     """
 
     LABEL: ClassVar[str]
@@ -41,9 +49,12 @@ class Optimizer(ABC):
     INITIAL_VALUE: ClassVar[float] = 0.0
     """The initial value of every number in `state`."""
 
-    def __init__(self, parameters: Array, gradients: Array) -> None:
+    def __init__(
+        self, parameters: Array, gradients: Array, state: dict[str, Array] | None = None
+    ) -> None:
         self.steps = 0
-        self.state = {
+        self.limit = math.inf
+        self.state = state or {
             name: np.full_like(parameters, self.INITIAL_VALUE) for name in self.STATE_NAMES
         }
         self._buffers = buffers = (parameters, gradients, *self.state.values())
@@ -51,6 +62,21 @@ class Optimizer(ABC):
         self._blocks = [
             (*(buffer[i : i + BLOCK] for buffer in buffers), scratch[: parameters.size - i])
             for i in range(0, parameters.size, BLOCK)
+        ]
+        self._team: ThreadTeam | None = None
+        self._shares: list[Optimizer] = []
+
+    def share(self, team: ThreadTeam) -> None:
+        """Let each thread make the steps of its share of the parameters, with the same bytes."""
+        parameters, gradients, *_ = self._buffers
+        self._team = team
+        self._shares = [
+            type(self)(
+                parameters[piece],
+                gradients[piece],
+                {name: array[piece] for name, array in self.state.items()},
+            )
+            for piece in divide(parameters.size, team.threads)
         ]
 
     def reset(self) -> None:
@@ -63,15 +89,26 @@ class Optimizer(ABC):
         """Use compiled code for the steps; None: NumPy. See `server.rnn.backend.selection`."""
 
     def step(self, learning_rate: float) -> None:
-        """Change the parameters by one step.
+        """Clip the gradients, and change the parameters by one step.
 
         Parameters
         ----------
         learning_rate : float
             eta. It may change between steps.
         """
+        if self._team is None:
+            self.steps += 1
+            self._clip()
+            self._apply(learning_rate)
+            return
+        for share in self._shares:
+            share.steps, share.limit = self.steps, self.limit
+        self._team.run(lambda share: share.step(learning_rate), self._shares)
         self.steps += 1
-        self._apply(learning_rate)
+
+    def _clip(self) -> None:
+        if self.limit < math.inf:
+            clip_by_value(self._buffers[1], self.limit)
 
     @abstractmethod
     def _apply(self, learning_rate: float) -> None:

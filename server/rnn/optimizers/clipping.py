@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from types import ModuleType
 
 import numpy as np
 
@@ -66,6 +67,30 @@ def clipped_share(gradients: Array, limit: float | None, mode: str) -> float:
         return 0.0
     if mode == "norm":
         return float(euclidean_norm(gradients) > limit)
+    if -limit <= gradients.min() and gradients.max() <= limit:
+        return 0.0  # The usual case, found in half the time.
     # Without a copy of the gradients, which `abs` would make.
     beyond = np.count_nonzero(gradients > limit) + np.count_nonzero(gradients < -limit)
     return int(beyond) / gradients.size
+
+
+def norm_and_clipped_share(
+    gradients: Array, limit: float | None, mode: str, kernel: ModuleType | None = None
+) -> tuple[float, float]:
+    """Return the Euclidean norm of a gradient, and what `clipped_share` returns.
+
+    Parameters
+    ----------
+    gradients, limit, mode
+        As for `clipped_share`.
+    kernel : module, optional
+        Compiled code, which reads the gradients once for both, of float32; None: NumPy. See
+        `server.rnn.backend.selection`.
+    """
+    if kernel is None:
+        return euclidean_norm(gradients), clipped_share(gradients, limit, mode)
+    squares, beyond = kernel.measure(gradients, math.inf if limit is None else limit)
+    norm = math.sqrt(squares)
+    if mode == "norm":
+        return norm, float(limit is not None and norm > limit)
+    return norm, beyond / gradients.size

@@ -1,10 +1,12 @@
 """The measurement of an update: what the metrics need, from the gradients to the step."""
 
+from types import ModuleType
+
 import numpy as np
 from numpy.typing import NDArray
 
 from server.rnn.metrics import METRICS, MetricValues, Training, Update
-from server.rnn.network import Network
+from server.rnn.threaded_network import AnyNetwork
 from server.rnn.training.batches import BatchIterator
 
 
@@ -15,16 +17,25 @@ class Measurement:
     ----------
     training : Training
         What the metrics may know besides the update.
-    network : Network
+    network : Network or ThreadedNetwork
         The network that learns.
     batches : BatchIterator
         The text that it reads.
+    kernel : module or None
+        Compiled code, if the network uses it; None: NumPy.
     """
 
-    def __init__(self, training: Training, network: Network, batches: BatchIterator) -> None:
+    def __init__(
+        self,
+        training: Training,
+        network: AnyNetwork,
+        batches: BatchIterator,
+        kernel: ModuleType | None,
+    ) -> None:
         self._training = training
         self._network = network
         self._batches = batches
+        self._kernel = kernel
         self._metrics = [metric for metric in METRICS.values() if metric.applies(training)]
         self._step = network.parameters.like()
         self._values: MetricValues = {}
@@ -54,6 +65,7 @@ class Measurement:
             self._training,
             self._network,
             self._batches,
+            self._kernel,
             step=self._step,
             number=number,
             loss=loss,

@@ -6,8 +6,8 @@ import numpy as np
 
 from server.rnn.architecture import Architecture
 from server.rnn.model import Model
-from server.rnn.network import Network
 from server.rnn.parameters import Array, Parameters
+from server.rnn.threaded_network import AnyNetwork
 
 
 class ModelSnapshot:
@@ -17,7 +17,7 @@ class ModelSnapshot:
 
     Parameters
     ----------
-    network : Network
+    network : Network or ThreadedNetwork
         The network to copy.
 
     Attributes
@@ -26,7 +26,7 @@ class ModelSnapshot:
         The next input character of the first stream at the time of the copy.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: AnyNetwork) -> None:
         self._network = network
         self._parameters = network.parameters.copy()
         self._state = {name: view.copy() for name, view in network.state.items()}

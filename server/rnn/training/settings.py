@@ -84,6 +84,9 @@ class TrainerSettings:
         0 or greater. The same seed, settings and text give the same bytes on the same machine.
     dtype : {"float32", "float64"}
         The type of every number in the network.
+    threads : int
+        The threads that share the streams, at least 1; those beyond the number of streams are not
+        used. Results with another number of threads are equal up to rounding.
 
     Raises
     ------
@@ -109,6 +112,7 @@ class TrainerSettings:
     loss_smoothing: float | None = None
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
+    threads: int = 1
 
     def __post_init__(self) -> None:
         validation, test = self.validation_fraction, self.test_fraction
@@ -135,10 +139,16 @@ class TrainerSettings:
             or 0.0 <= self.loss_smoothing < 1.0,
             "seed must be 0 or greater": self.seed >= 0,
             "dtype must be 'float32' or 'float64'": self.dtype in {"float32", "float64"},
+            "threads must be at least 1": self.threads >= 1,
         }
         for rule, holds in rules.items():
             if not holds:
                 raise SettingsError(f"{rule}.")
+
+    @property
+    def used_threads(self) -> int:
+        """The number of threads that have a stream to compute."""
+        return min(self.threads, self.batch_size)
 
     @property
     def smoothing(self) -> float:

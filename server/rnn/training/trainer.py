@@ -3,22 +3,24 @@
 import math
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from server.rnn.backend.selection import fitting_kernel, load_numba
+from server.rnn.architecture import Architecture
+from server.rnn.backend.selection import NUMBA, TILES, fitting_kernel, load_numba
 from server.rnn.initialisation import initialise
 from server.rnn.metrics import MEASURED_EVERY, MetricValues, Training
 from server.rnn.model import Model
 from server.rnn.network import Network
 from server.rnn.optimizers import make_optimizer
-from server.rnn.optimizers.clipping import CLIP_MODES
+from server.rnn.optimizers.clipping import clip_by_norm
 from server.rnn.parameters import Array
 from server.rnn.sampling.sampling import generate
+from server.rnn.thread_team import ThreadTeam
+from server.rnn.threaded_network import AnyNetwork, ThreadedNetwork
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 from server.rnn.training.divergence import DivergenceDetector
 from server.rnn.training.measurement import Measurement
@@ -161,22 +163,19 @@ class Trainer:
         # Created at the first update that is measured: it has a buffer of the parameters' size.
         self._measurement: Measurement | None = None
 
-        self._network = network = Network(
-            vocabulary_size,
-            settings.hidden_size,
-            T,
-            settings.dtype,
-            cell=settings.cell,
-            layers=settings.layers,
-            batch_size=B,
-        )
+        self._network = network = _make_network(vocabulary_size, settings)
         self.parameters = network.parameters
         initialise(network, settings)
         gradients = network.gradients.flat
         self._optimizer = make_optimizer(settings.optimizer, self.parameters.flat, gradients)
-        limit = math.inf if settings.clip is None else settings.clip
-        clip = CLIP_MODES[settings.clip_mode]
-        self._clip = None if math.isinf(limit) else partial(clip, gradients, limit)
+        if isinstance(network, ThreadedNetwork):
+            self._optimizer.share(network.team)
+        self._norm_limit = math.inf
+        if settings.clip is not None:
+            if settings.clip_mode == "norm":
+                self._norm_limit = settings.clip
+            else:
+                self._optimizer.limit = settings.clip
         self._has_dropout = settings.dropout > 0.0 and settings.layers > 1
         # Chosen at the first update, because importing Numba takes half a second.
         self._kernel: str | None = None
@@ -220,11 +219,13 @@ class Trainer:
 
     @property
     def kernel(self) -> str | None:
-        """The code that computes the updates, "numpy" or "numba"; None before the first update."""
+        """The code that computes the updates, in `KERNELS`; None before the first update."""
         return self._kernel
 
     # -- learning ----------------------------------------------------------------------------------
 
+    # A decorator takes half the time of a `with` statement.
+    @np.errstate(all="ignore")
     def update(self) -> float:
         """Learn from the next sequence of each stream.
 
@@ -240,18 +241,17 @@ class Trainer:
         self._draw_masks()
         x, y = self._batches.peek()
         measurement = self._next_measurement()
-        with np.errstate(all="ignore"):
-            loss = float(network.forward(x, y))
-            self._track_best(loss)
-            network.backward()
-            if measurement is not None:
-                measured = measurement.begin(
-                    number=self.updates + 1, loss=loss, learning_rate=self.learning_rate, x=x, y=y
-                )
-            if self._clip is not None:
-                self._clip()
-            self._optimizer.step(self.learning_rate)
-            self.metrics = {} if measurement is None else measurement.end(measured)
+        loss = float(network.forward(x, y))
+        self._track_best(loss)
+        network.backward()
+        if measurement is not None:
+            measured = measurement.begin(
+                number=self.updates + 1, loss=loss, learning_rate=self.learning_rate, x=x, y=y
+            )
+        if self._norm_limit < math.inf:
+            clip_by_norm(network.gradients.flat, self._norm_limit)
+        self._optimizer.step(self.learning_rate)
+        self.metrics = {} if measurement is None else measurement.end(measured)
         network.carry()
         self.loss = loss
         self.updates += 1
@@ -282,14 +282,18 @@ class Trainer:
         if (self.updates + 1) % MEASURED_EVERY:
             return None
         if self._measurement is None:
-            self._measurement = Measurement(self._training, self._network, self._batches)
+            kernel = load_numba() if self._kernel == NUMBA else None
+            self._measurement = Measurement(self._training, self._network, self._batches, kernel)
         return self._measurement
 
     def _set_kernel(self, kernel: str) -> None:
-        compiled = load_numba() if kernel == "numba" else None
-        self._network.set_kernel(compiled)
+        compiled = None if kernel in {"numpy", TILES} else load_numba()
+        if isinstance(self._network, Network):
+            self._network.set_kernel(compiled)
+        self._network.set_tiled(tiled=kernel == TILES)
         self._optimizer.set_kernel(compiled)
-        self._kernel = "numpy" if compiled is None else "numba"
+        self._kernel = kernel if kernel == TILES else "numpy" if compiled is None else NUMBA
+        self._measurement = None
 
     def _rng(self, purpose: int) -> np.random.Generator:
         """Return random numbers that depend only on seed, purpose and the number of updates."""
@@ -583,6 +587,29 @@ class Trainer:
         self._batches.seek(progress.epoch, progress.position)
         if self._batches.at_end:
             self._begin_epoch()
+
+
+def _make_network(vocabulary_size: int, settings: TrainerSettings) -> AnyNetwork:
+    """Return the network that the settings describe, with parameters of zero."""
+    architecture = Architecture(
+        vocabulary_size=vocabulary_size,
+        hidden_size=settings.hidden_size,
+        cell=settings.cell,
+        layers=settings.layers,
+    )
+    T, B, dtype = settings.sequence_length, settings.batch_size, settings.dtype
+    if settings.used_threads > 1:
+        team = ThreadTeam(settings.used_threads)
+        return ThreadedNetwork(architecture, T, dtype, batch_size=B, team=team)
+    return Network(
+        vocabulary_size,
+        settings.hidden_size,
+        T,
+        dtype,
+        cell=settings.cell,
+        layers=settings.layers,
+        batch_size=B,
+    )
 
 
 __all__ = [

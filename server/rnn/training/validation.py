@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from server.rnn.model import Model
 from server.rnn.network import Network
+from server.rnn.threaded_network import AnyNetwork
 from server.rnn.training.batches import BatchIterator, TextTooShortError
 
 # The most characters that are read. More would not make the loss usefully more precise.
@@ -189,7 +190,7 @@ class Validation:
     ----------
     held_out : ndarray of int, shape (n,)
         At least two characters. It is not copied.
-    network : Network
+    network : Network or ThreadedNetwork
         Each measurement uses its current parameters.
 
     Attributes
@@ -198,7 +199,7 @@ class Validation:
         The number of characters whose prediction is measured.
     """
 
-    def __init__(self, held_out: NDArray[np.integer], network: Network) -> None:
+    def __init__(self, held_out: NDArray[np.integer], network: AnyNetwork) -> None:
         text = held_out[:MAX_CHARACTERS]
         streams = min(MAX_STREAMS, max(1, len(text) // MIN_STREAM_LENGTH))
         step = min(STEP_CHARACTERS, len(text) - 1)

@@ -27,13 +27,18 @@ from server.errors import (
     DamagedCheckpointError,
     TooBusyError,
     UnknownCheckpointError,
+    UnknownGameError,
+    UnknownGroupError,
+    UnknownLectureError,
     UnknownMilestoneError,
     UnknownModelError,
     UnknownOwnLossesError,
     UnknownRunError,
     UnknownSavedPassageError,
+    UnknownSweepError,
 )
 from server.files.disk_errors import StorageError, UnreadableError, as_storage_error
+from server.spec.field_messages import field_message
 from server.spec.run_spec import SpecError
 from server.transfer.archive_format import ArchiveError
 from server.web.security.security_headers import SECURITY_HEADERS
@@ -51,11 +56,15 @@ UNEXPECTED_DETAIL = "The server failed; its log has the details."
 STATUSES: dict[type[Exception], int] = {
     UnknownRunError: 404,
     UnknownCheckpointError: 404,
+    UnknownGameError: 404,
+    UnknownGroupError: 404,
     UnknownMilestoneError: 404,
     UnknownCorpusError: 404,
     UnknownModelError: 404,
     UnknownOwnLossesError: 404,
     UnknownSavedPassageError: 404,
+    UnknownSweepError: 404,
+    UnknownLectureError: 404,
     ConflictError: 409,
     DamagedCheckpointError: 409,
     StorageError: 507,
@@ -117,7 +126,7 @@ def problem_body(status: int, detail: str) -> dict[str, Any]:
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": _truncated(detail, MAX_DETAIL_CHARACTERS),
+        "detail": _shown(detail, MAX_DETAIL_CHARACTERS),
     }
 
 
@@ -199,45 +208,34 @@ def _handle_validation_error(_request: Request, error: Exception) -> Response:
             return problem(400, "The request's body is not valid JSON.")
         # A union reports an error for each of its members; the first is the most helpful.
         field = str(path[0]) if path else str(where)
+        if field == "parameters":
+            field = _parameter_field(path)
+        elif field == "spec":
+            field = ".".join(str(part) for part in path[:2])
         fields.setdefault(field, _field_message(detail))
     return _field_errors(fields)
 
 
+def _parameter_field(path: Sequence[object]) -> str:
+    """Return the name of a field of a sweep's parameter, such as "parameters.hidden_size.low"."""
+    _, *inner = path
+    # The second part is the name of the model.
+    return ".".join(("parameters", *(str(part) for part in (inner[:1] + inner[2:3]))))
+
+
 def _field_message(detail: Mapping[str, Any]) -> str:
-    """Return Pydantic's message in a form that continues a sentence after the field's name."""
-    messages = {
-        "missing": "is required",
-        "extra_forbidden": "is not a field that can be set here",
-        "bool_type": "must be true or false",
-        "finite_number": "must be a finite number",
-        "float_type": "must be a number",
-        "int_from_float": "must be a whole number",
-        "int_type": "must be a whole number",
-        "int_parsing": "must be a whole number",
-        "int_parsing_size": "is too large",
-        "list_type": "must be a list",
-        "model_attributes_type": "must be a JSON object",
-        "model_type": "must be a JSON object",
-        "string_type": "must be a string",
-        "string_unicode": "must not contain half of a surrogate pair",
-    }
-    if detail["type"] in messages:
-        return messages[detail["type"]]
-    if "UploadFile" in detail["msg"]:
-        return "must be a file"
-    message: str = detail["msg"]
-    message = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message.replace("String should have", "must have").replace("List should", "must")
-    return message.rstrip(".")
+    return "must be a file" if "UploadFile" in detail["msg"] else field_message(detail)
 
 
-def _truncated(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]} ..."
+def _shown(text: str, limit: int) -> str:
+    """Return a text that can be sent: not too long, and with half surrogate pairs as escapes."""
+    text = text if len(text) <= limit else f"{text[:limit]} ..."
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _field_errors(messages: Mapping[str, str]) -> Response:
     fields = {
-        _truncated(field, MAX_NAME_CHARACTERS): _truncated(message, MAX_DETAIL_CHARACTERS)
+        _shown(field, MAX_NAME_CHARACTERS): _shown(message, MAX_DETAIL_CHARACTERS)
         for field, message in list(messages.items())[:MAX_FIELDS]
     }
     detail = "; ".join(

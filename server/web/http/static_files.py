@@ -45,7 +45,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-_COMPRESSED_TYPES = {"font/woff2"}
+_COMPRESSED_TYPES = {"font/woff2", "image/png"}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ class StaticFiles:
         """Respond with a file, or 404."""
         if scope["method"] not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        path, cache_control = scope["path"].removeprefix(f"{PREFIX}/"), REVALIDATE
+        # The mount has added its own path to that of the application.
+        path, cache_control = scope["path"].removeprefix(f"{scope['root_path']}/"), REVALIDATE
         if (versioned := _VERSION.fullmatch(path)) is not None:
             path = versioned[2]
             # A page that was opened before an upgrade gets the current files, but may not cache

@@ -11,6 +11,7 @@ import termios
 from asyncio.transports import BaseTransport
 from collections import deque
 from collections.abc import Iterable
+from typing import ClassVar
 
 from websockets.frames import Frame
 from websockets.http11 import Request
@@ -64,7 +65,11 @@ class ViewerProtocol(TimeoutWebSocketProtocol):
     ----------
     slow : bool
         Whether the viewer lags because it reads slowly.
+    messages_sent : int
+        Messages sent to all viewers, since the start of the server.
     """
+
+    messages_sent: ClassVar[int] = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Limit the buffers, so that they never contain minutes of old messages."""
@@ -141,6 +146,7 @@ class ViewerProtocol(TimeoutWebSocketProtocol):
             self._written_bytes += len(frame)
             self._bytes_since_ping += len(frame)
         self._sent_messages += 1
+        ViewerProtocol.messages_sent += 1
         self._messages_since_ping += 1
         if self.slow:
             ping_due = self._bytes_since_ping >= SLOW_BYTES_PER_PING

@@ -13,12 +13,15 @@ import asyncio
 import time
 from collections import deque
 
+from server.runs.publisher import Publisher
 from server.spec.live_messages import (
     HeartbeatMessage,
     LiveMessage,
     ResyncMessage,
     ViewersMessage,
 )
+from server.web.games.messages import GameLiveMessage
+from server.web.lectures.messages import LectureLiveMessage
 from server.web.live.frames import (
     EncodedMessage,
     Message,
@@ -27,6 +30,7 @@ from server.web.live.frames import (
     split_into_frames,
     to_json,
 )
+from server.web.live.wall_messages import WallLiveMessage
 
 __all__ = ["Broadcaster", "Channel"]
 
@@ -54,10 +58,15 @@ MAX_PROGRESS_DELAY_S = 0.08
 class Channel:
     """The log of one run's messages, and the number of its viewers.
 
+    Parameters
+    ----------
+    run : str or None
+        Id of the run, which is part of every message; None for the channel of all runs.
+    max_messages : int
+        Length of the log, at most.
+
     Attributes
     ----------
-    run : str
-        Id of the run.
     seq : int
         Number of the last message. Numbers start at the time in microseconds, and there are fewer
         than a million messages a second, so they grow across restarts of the server: a `since`
@@ -69,8 +78,9 @@ class Channel:
         Whether the run was deleted.
     """
 
-    def __init__(self, run: str) -> None:
-        self.run = run
+    def __init__(self, run: str | None, *, max_messages: int = MAX_LOG_MESSAGES) -> None:
+        self._address: Message = {} if run is None else {"run": run}
+        self._max_messages = max_messages
         self.seq = time.time_ns() // 1_000
         self.viewers = 0
         self.closed = False
@@ -94,17 +104,27 @@ class Channel:
         self._viewers_timer: asyncio.TimerHandle | None = None
         self._heartbeat_timer: asyncio.TimerHandle | None = None
         self._appended_s = 0.0
-        # Whether messages are added to the log.
-        self._logging = True
+        # Whether messages are added to the log. Nobody has a cursor of a new channel.
+        self._logging = False
         self._stop_logging_timer: asyncio.TimerHandle | None = None
-        self._schedule_stop_logging()
 
     # -- publishing -------------------------------------------------------------------------------
 
-    def publish(self, message: LiveMessage) -> None:
+    @property
+    def logging(self) -> bool:
+        """Whether messages are kept, because there are viewers, or were until recently."""
+        return self._logging
+
+    def publish(
+        self, message: LiveMessage | WallLiveMessage | LectureLiveMessage | GameLiveMessage
+    ) -> None:
         """Number a message and send it to all viewers."""
+        if not self._logging:
+            self.seq += 1
+            self._oldest_cursor = self.seq - 1
+            return
         kind = message["type"]
-        addressed = {"type": kind, "run": self.run, **message, "sent_at": _unix_time_s()}
+        addressed = {"type": kind, **self._address, **message, "sent_at": _unix_time_s()}
         if kind != "progress":
             self.flush_progress()
             self._append(addressed)
@@ -125,14 +145,11 @@ class Channel:
             loop = asyncio.get_running_loop()
             self._progress_due_s = loop.time() + CROWD_PROGRESS_INTERVAL_S
             delayed, self._delayed_progress = self._delayed_progress, []
-            self._append(coalesce(delayed))
+            self._append(delayed[0] if len(delayed) == 1 else coalesce(delayed))
 
     def _append(self, message: Message) -> None:
         self.seq += 1
         self._appended_s = asyncio.get_running_loop().time()
-        if not self._logging:
-            self._oldest_cursor = self.seq - 1
-            return
         self._coalesced = None
         if message["type"] not in _NOT_IN_SNAPSHOT:
             self._snapshot_outdated = True
@@ -140,7 +157,7 @@ class Channel:
                 self._snapshot = None
         self._log.append(encode(message | {"seq": self.seq}))
         self._log_bytes += self._log[-1].size_bytes
-        while len(self._log) > MAX_LOG_MESSAGES or self._log_bytes > MAX_LOG_BYTES:
+        while len(self._log) > self._max_messages or self._log_bytes > MAX_LOG_BYTES:
             evicted = self._log.popleft()
             self._log_bytes -= evicted.size_bytes
             self._oldest_cursor = evicted.seq
@@ -179,6 +196,7 @@ class Channel:
 
     def _stop_logging(self) -> None:
         """Free the log and the snapshot: those of all runs together would add up."""
+        self.flush_progress()
         self._clear()
         self._oldest_cursor = self.seq - 1
         self._logging = False
@@ -241,7 +259,7 @@ class Channel:
         """
         message = ResyncMessage(type="resync")
         seq = self._oldest_cursor
-        return encode({**message, "run": self.run, "seq": seq, "sent_at": _unix_time_s()})
+        return encode({**message, **self._address, "seq": seq, "sent_at": _unix_time_s()})
 
     def cached_snapshot(self, *, running: bool) -> tuple[int, list[bytes]] | None:
         """Return the number and the frames of the latest snapshot if it can be sent again.
@@ -266,7 +284,7 @@ class Channel:
         content : bytes
             Its content: a JSON object that is not empty.
         """
-        envelope = {"run": self.run, "seq": self.seq, "sent_at": _unix_time_s()}
+        envelope = {**self._address, "seq": self.seq, "sent_at": _unix_time_s()}
         head = to_json({"type": "snapshot", **envelope})
         # Without the closing brace: the number of viewers is still to be appended.
         frames = list(split_into_frames(head[:-1] + b"," + content[1:-1], ends=False))
@@ -336,6 +354,11 @@ class Broadcaster:
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}
+        self._followers: list[Publisher] = []
+
+    def follow(self, publisher: Publisher) -> None:
+        """Pass every message on to another publisher, too."""
+        self._followers.append(publisher)
 
     def channel(self, run: str) -> Channel:
         """Return a run's channel, created at the first call."""
@@ -343,18 +366,33 @@ class Broadcaster:
             self._channels[run] = Channel(run)
         return self._channels[run]
 
+    @property
+    def viewers(self) -> int:
+        """The number of viewers of all runs together."""
+        return sum(channel.viewers for channel in self._channels.values())
+
     def publish(self, run: str, message: LiveMessage) -> None:
         """Send a message to all viewers of a run."""
         self.channel(run).publish(message)
+        for follower in self._followers:
+            follower.publish(run, message)
+
+    def is_watched(self, run: str) -> bool:
+        """Whether a run's messages are kept for viewers."""
+        return self.channel(run).logging
 
     def restart(self, run: str) -> None:
         """Send all viewers of a run a new snapshot."""
         self.channel(run).restart()
+        for follower in self._followers:
+            follower.restart(run)
 
     def close(self, run: str) -> None:
         """Disconnect all viewers of a deleted run."""
         if (channel := self._channels.pop(run, None)) is not None:
             channel.close()
+        for follower in self._followers:
+            follower.close(run)
 
 
 def _unix_time_s() -> float:

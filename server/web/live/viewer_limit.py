@@ -12,7 +12,9 @@ from server.web.http.problems import NOT_FOUND_DETAIL, problem
 
 __all__ = ["ViewerLimit"]
 
-VIEWER_PATH = re.compile(r"/ws/runs/[^/]+")
+VIEWER_PATH = re.compile(r"/ws/(runs/[^/]+|lectures/[^/]+|games/[^/]+|wall)")
+# Workers of a cluster, which need a token of their own.
+WORKER_PATH = re.compile(r"/ws/workers/[^/]+")
 # Places for the operator when viewers have taken all others.
 OPERATOR_PLACES = 16
 RETRY_AFTER_S = 15
@@ -43,7 +45,8 @@ class ViewerLimit:
             # A page asks over HTTP why its WebSocket was refused.
             await refusal(scope, receive, send)
             return
-        if scope["type"] != "websocket":
+        at_worker_path = WORKER_PATH.fullmatch(scope.get("path", "")) is not None
+        if scope["type"] != "websocket" or at_worker_path:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope) if at_viewer_path else problem(404, NOT_FOUND_DETAIL)

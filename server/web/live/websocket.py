@@ -1,14 +1,20 @@
-"""The WebSocket of a run: a snapshot, then every message. Only the server sends."""
+"""The WebSockets of a run and of the wall: a snapshot, then every message.
+
+Only the server sends. The WebSockets of lectures and games share `accept` and `serve_channel`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from server.errors import UnknownRunError
+from server.errors import UnknownGameError, UnknownLectureError, UnknownRunError
 from server.runs.run_controller import RunController
 from server.spec.live_messages import SnapshotContent
 from server.spec.schemas import RunState
@@ -21,9 +27,22 @@ from server.web.metric_cache import read_metrics
 from server.web.sample_streaming import fitting_sample_count
 from server.web.security.rate_limit import TokenBucket
 
-__all__ = ["parse_cursor", "read_snapshot", "router"]
+__all__ = [
+    "CLIENT_MESSAGES_PER_MINUTE",
+    "CLOSE_CLIENT_SENT_TOO_MUCH",
+    "CLOSE_UNKNOWN_RUN",
+    "SnapshotReader",
+    "accept",
+    "parse_cursor",
+    "read_snapshot",
+    "router",
+    "serve_channel",
+]
 
 router = APIRouter()
+
+SnapshotReader = Callable[[], Awaitable[tuple[int, list[bytes]]]]
+"""Returns a snapshot's number and frames."""
 
 CLOSE_CLIENT_SENT_TOO_MUCH = 1008
 CLOSE_UNKNOWN_RUN = 4404
@@ -34,6 +53,10 @@ METRIC_POINTS = 300
 CLIENT_MESSAGES_PER_MINUTE = 60
 # No sequence number is longer.
 MAX_CURSOR_DIGITS = 20
+RUN_DELETED = "The run was deleted."
+UNKNOWN = (UnknownRunError, UnknownLectureError, UnknownGameError)
+
+T = TypeVar("T")
 
 
 @router.websocket("/ws/runs/{run_id}")
@@ -44,22 +67,88 @@ async def watch_run(
     since: str = "",
 ) -> None:
     """Send a snapshot, or the messages after `since`, and then every message as it happens."""
+    controller = await accept(websocket, lambda: services.supervisor.get(run_id))
+    if controller is None:
+        return
+    channel = services.broadcaster.channel(run_id)
+    read = partial(read_snapshot, services, controller, channel)
+    timeout_s = services.settings.viewer_timeout_s
+    await serve_channel(websocket, channel, read, parse_cursor(since), timeout_s)
+
+
+@router.websocket("/ws/wall")
+async def watch_wall(websocket: WebSocket, services: ServicesDep, since: str = "") -> None:
+    """Send a snapshot of all runs, or the messages after `since`, and then every message."""
+    wall = await accept(websocket, lambda: services.wall)
+    if wall is None:
+        return
+    wall.start()
+    read, timeout_s = wall.read_snapshot, services.settings.viewer_timeout_s
+    await serve_channel(websocket, wall.channel, read, parse_cursor(since), timeout_s)
+
+
+async def accept(websocket: WebSocket, find: Callable[[], T]) -> T | None:
+    """Accept a WebSocket, and return what its messages are about.
+
+    Parameters
+    ----------
+    websocket : WebSocket
+        Not accepted yet.
+    find : callable
+        Returns what the messages are about, or raises an error of `UNKNOWN`.
+
+    Returns
+    -------
+    object or None
+        None: the connection is closed, because there is no such thing or the client is gone.
+    """
     try:
         await websocket.accept()
     except OSError:
-        return  # The client has disconnected already.
+        return None  # The client has disconnected already.
     try:
-        controller = services.supervisor.get(run_id)
-    except UnknownRunError as error:
+        return find()
+    except UNKNOWN as error:
         await websocket.close(CLOSE_UNKNOWN_RUN, str(error))
-        return
-    channel = services.broadcaster.channel(run_id)
+        return None
+
+
+async def serve_channel(
+    websocket: WebSocket,
+    channel: Channel,
+    read: SnapshotReader,
+    since: int | None,
+    timeout_s: float,
+    *,
+    receive: Callable[[WebSocket], Awaitable[None]] | None = None,
+    closed: str = RUN_DELETED,
+) -> None:
+    """Send a channel's messages until the client disconnects or the channel is closed.
+
+    Parameters
+    ----------
+    websocket : WebSocket
+        Accepted already.
+    channel : Channel
+        The messages.
+    read : callable
+        Returns a snapshot.
+    since : int or None
+        The number of the last message that the client has.
+    timeout_s : float
+        How long the client may read nothing.
+    receive : callable, optional
+        Handles what the client sends, and returns at the end of the connection. By default it is
+        discarded.
+    closed : str
+        Why the channel was closed, if it was, in a sentence.
+    """
     channel.join()
     # Receiving at the same time notices a client that disconnects between two messages.
     sender = asyncio.create_task(
-        _send_messages(websocket, services, controller, channel, parse_cursor(since))
+        _send_messages(websocket, channel, read, since, timeout_s, closed=closed)
     )
-    receiver = asyncio.create_task(_receive_messages(websocket))
+    receiver = asyncio.ensure_future((receive or _receive_messages)(websocket))
     try:
         await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -87,19 +176,20 @@ async def _receive_messages(websocket: WebSocket) -> None:
 
 async def _send_messages(
     websocket: WebSocket,
-    services: Services,
-    controller: RunController,
     channel: Channel,
+    read: SnapshotReader,
     since: int | None,
+    timeout_s: float,
+    *,
+    closed: str,
 ) -> None:
     viewer: ViewerProtocol = websocket.scope["extensions"][EXTENSION]
-    timeout_s = services.settings.viewer_timeout_s
     try:
         cursor = since if since is not None and channel.can_resume(since) else None
         while not channel.closed:
             await viewer.wait_until_ready(timeout_s)
             if cursor is None:
-                cursor, frames = await read_snapshot(services, controller, channel)
+                cursor, frames = await read()
                 await viewer.send_frames(frames, timeout_s)
             elif not channel.contains(cursor):
                 await viewer.send_frames(channel.resync().frames, timeout_s)
@@ -110,9 +200,9 @@ async def _send_messages(
             else:
                 viewer.ping_if_slow()
                 await channel.wait(cursor)
-        await websocket.close(CLOSE_UNKNOWN_RUN, "The run was deleted.")
+        await websocket.close(CLOSE_UNKNOWN_RUN, closed)
     except UnknownRunError:
-        await websocket.close(CLOSE_UNKNOWN_RUN, "The run was deleted.")
+        await websocket.close(CLOSE_UNKNOWN_RUN, RUN_DELETED)
     except TimeoutError:
         await websocket.close(CLOSE_TOO_SLOW, "The viewer did not read.")
     except (ViewerGoneError, WebSocketDisconnect, RuntimeError):

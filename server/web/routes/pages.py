@@ -1,24 +1,32 @@
-"""The HTML pages, the icon, and the health check."""
+"""The HTML pages, the icons, the manifest of the installed page, and the health check."""
 
 from __future__ import annotations
 
 import inspect
 import time
 from functools import cache
-from pathlib import Path
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+)
 from starlette.templating import Jinja2Templates
 
 from server import __version__
 from server.analysis.course import ProblemRequest
 from server.analysis.gradient_check import number_fields
 from server.analysis.mistakes import described_mistakes, training_numbers
+from server.installation import METHOD, STATIC, TEMPLATES, install_command
 from server.report.parts.writing import passage_request
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.metrics import MEASURED_EVERY, METRICS
 from server.spec.description import MAX_SAFE_INTEGER, form_description, script_description
+from server.sweeps.samplers.sampler import has_optuna
+from server.sweeps.validation import NOT_VARIED
 from server.web.http.problems import Problem
 from server.web.http.static_files import StaticFiles
 from server.web.method import (
@@ -34,12 +42,16 @@ from server.web.toy_text_form import toy_fields, toy_tasks
 
 router = APIRouter(include_in_schema=False)
 
-ROOT = Path(__file__).parent.parent.parent.parent
-STATIC = ROOT / "static"
-METHOD = ROOT / "docs" / "course.md"
+# Made by scripts/icons.py.
+ICONS = (
+    ("192", "192x192", "any"),
+    ("512", "512x512", "any"),
+    ("maskable-512", "512x512", "maskable"),
+)
 PLOTLY = "vendor/plotly/plotly-basic.min.js"
 
-templates = Jinja2Templates(ROOT / "templates")
+templates = Jinja2Templates(TEMPLATES)
+templates.env.globals["install_optuna"] = install_command("sweep-install", "optuna")
 
 
 @cache
@@ -62,6 +74,8 @@ async def watch(request: Request) -> Response:
         measured_every=MEASURED_EVERY,
         toy_tasks=toy_tasks(),
         toy_fields=toy_fields(),
+        not_varied=NOT_VARIED,
+        optuna=has_optuna(),
     )
 
 
@@ -100,6 +114,32 @@ async def compare(request: Request) -> Response:
             {"name": metric.name, "label": metric.label, "unit": metric.unit} for metric in metrics
         ],
     )
+
+
+@router.get("/sweeps", response_class=HTMLResponse)
+async def sweeps(request: Request) -> Response:
+    """Return the page of all sweeps, or of one with ``?sweep=ID``."""
+    return _page(
+        request,
+        "sweeps.html",
+        "sweeps",
+        view="Sweeps",
+        skip="the sweep",
+        detail="sweep" in request.query_params,
+        optuna=has_optuna(),
+    )
+
+
+@router.get("/wall", response_class=HTMLResponse)
+async def wall(request: Request) -> Response:
+    """Return the page that shows all runs at once."""
+    return _page(request, "wall.html", "wall", view="Wall", skip="the runs")
+
+
+@router.get("/guess", response_class=HTMLResponse)
+async def guess(request: Request) -> Response:
+    """Return the page on which a hall guesses the next character."""
+    return _page(request, "guess.html", "guess", view="Guess", skip="the game")
 
 
 @router.get("/gradients", response_class=HTMLResponse)
@@ -174,6 +214,7 @@ def _page(
     skip: str,
     **values: object,
 ) -> Response:
+    root = request.scope["root_path"]
     return templates.TemplateResponse(
         request,
         template,
@@ -182,10 +223,11 @@ def _page(
             "view": view,
             "skip": skip,
             "version": __version__,
-            "static": static_files().base_path,
+            "root": root,
+            "static": f"{root}{static_files().base_path}",
             "styles": static_files().style_paths(f"css/{entry}.css"),
             "modules": static_files().module_paths(f"js/{entry}.js"),
-            "plotly_url": f"{static_files().base_path}/{PLOTLY}",
+            "plotly_url": f"{root}{static_files().base_path}/{PLOTLY}",
             "operator": is_operator(request),
             "spec": form_description(),
             "spec_for_scripts": script_description(),
@@ -200,6 +242,41 @@ def _page(
 async def favicon() -> Response:
     """Return the icon that browsers request by default."""
     return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
+
+@router.get("/apple-touch-icon.png")
+async def apple_touch_icon() -> Response:
+    """Return the icon that iOS uses for a page on the home screen."""
+    return FileResponse(STATIC / "icons" / "apple-touch.png", media_type="image/png")
+
+
+@router.get("/manifest.webmanifest")
+async def manifest(request: Request) -> Response:
+    """Return the manifest with which a browser installs the page as a web app."""
+    root = request.scope["root_path"]
+    icons = f"{root}{static_files().base_path}/icons"
+    content = {
+        "id": f"{root}/",
+        "name": "Hurrah",
+        "short_name": "Hurrah",
+        "description": "Watch a recurrent network learn to write.",
+        "lang": "en",
+        "start_url": f"{root}/",
+        "scope": f"{root}/",
+        "display": "standalone",
+        # A manifest has one theme; the pages name the colours of both.
+        "background_color": "#faf7f1",
+        "theme_color": "#faf7f1",
+        "icons": [
+            {"src": f"{icons}/{name}.png", "sizes": size, "type": "image/png", "purpose": purpose}
+            for name, size, purpose in ICONS
+        ],
+    }
+    return JSONResponse(
+        content,
+        media_type="application/manifest+json",
+        headers={"Cache-Control": "no-cache"},
+    )
 
 
 @router.get("/healthz")

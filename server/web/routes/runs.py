@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from starlette.responses import Response
 
 from server.spec.run_change import RunChange
 from server.spec.run_spec import RunSpec, StrictModel
-from server.spec.schemas import Run
+from server.spec.schemas import Run, RunState
 from server.web.dependencies import CommandedRunDep, RunControllerDep, ServicesDep
+from server.web.run_selection import select_runs
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
 MAX_STEP_UPDATES = 1_000_000
 MAX_QUEUE_POSITION = 1_000_000
+MAX_SEARCH_CHARACTERS = 200
+MAX_PAGE_RUNS = 10_000
 
 
 class StepRequest(StrictModel):
@@ -46,9 +49,23 @@ class ForkRequest(StrictModel):
 
 
 @router.get("")
-async def list_runs(services: ServicesDep) -> list[Run]:
-    """Return all runs, newest first."""
-    return services.supervisor.runs()
+async def list_runs(
+    services: ServicesDep,
+    response: Response,
+    *,
+    search: Annotated[str, Query(max_length=MAX_SEARCH_CHARACTERS)] = "",
+    state: Annotated[list[RunState] | None, Query()] = None,
+    before: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int | None, Query(ge=1, le=MAX_PAGE_RUNS)] = None,
+) -> list[Run]:
+    """Return all runs, newest first, or a page of those that match.
+
+    The header `X-Total-Count` is the number of runs that match.
+    """
+    runs = services.supervisor.runs()
+    found, total = select_runs(runs, search=search, states=state or (), before=before, limit=limit)
+    response.headers["X-Total-Count"] = str(total)
+    return found
 
 
 @router.post("", status_code=201)

@@ -26,6 +26,8 @@ VIEWER_POSTS = re.compile(
     r"/api/runs/[^/]+/(passages|own-losses|probe(/history)?|units/spans|intervention)"
     r"|/api/gradient-check(/steps)?|/api/course/(answer|mistakes)"
 )
+# POST requests of everyone that change a game alone; those of its presenter need its key.
+GAME_POSTS = re.compile(r"/api/games/[^/]+/(players|answers|start-round|end-round)")
 # Further POST requests that change nothing, for the operator alone.
 OPERATOR_POSTS = re.compile(r"/api/estimate|/api/parameters")
 # Programs request these paths, and send the token in a header.
@@ -47,7 +49,8 @@ def changes_nothing(scope: Scope) -> bool:
 
 def viewer_refusal(scope: Scope) -> Response | None:
     """Return the error response to a viewer's request for a change, None to any other request."""
-    allowed = scope["method"] == "POST" and VIEWER_POSTS.fullmatch(scope["path"]) is not None
+    posts = (VIEWER_POSTS, GAME_POSTS)
+    allowed = scope["method"] == "POST" and any(each.fullmatch(scope["path"]) for each in posts)
     if scope["operator"] or allowed or not changes_state(scope):
         return None
     return problem(
@@ -64,9 +67,12 @@ class OperatorAuth:
     ----------
     token : str or None
         The operator token. None: every request is the operator's.
+    root_path : str
+        The prefix of all addresses; "" for none.
     """
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, root_path: str) -> None:
+        self._root_path = root_path
         self._token = None if token is None else token.encode()
         # Derived from the token, so that a stolen cookie does not reveal the token. It is valid on
         # this server alone, and is ASCII whatever the token is.
@@ -109,7 +115,8 @@ class OperatorAuth:
             return None
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         # A single leading slash keeps the redirect on this server, whatever follows it.
-        address = "/" + quote(path.lstrip("/\\"))
+        page = quote(path.lstrip("/\\"))
+        address = f"{self._root_path}/{page}"
         response = _redirect(connection, address + (f"?{rest}" if rest else ""))
         if self._is_token(token.encode(errors="replace")):
             response.set_cookie(
@@ -118,7 +125,7 @@ class OperatorAuth:
                 httponly=True,
                 samesite="strict",
                 secure=connection.url.scheme == "https",
-                path="/",
+                path=self._root_path or "/",
             )
         return response
 

@@ -29,7 +29,7 @@ class SecurityMiddleware:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._auth = OperatorAuth(settings.token())
+        self._auth = OperatorAuth(settings.token(), settings.root_path)
         self._origin_check = OriginCheck(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

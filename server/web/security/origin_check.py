@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -62,6 +63,9 @@ class OriginCheck:
         self._names = {"localhost", *(name.lower() for name in settings.allowed_hosts)}
         if not _is_address(settings.host):
             self._names.add(settings.host.lower())
+        for url in (settings.cluster_url, settings.public_url):
+            if url is not None and (host := urlsplit(url).hostname):
+                self._names.add(host)
 
     def refusal(self, connection: HTTPConnection) -> Response | None:
         """Return the error response to a request that is refused, None to one that is allowed."""
@@ -73,9 +77,20 @@ class OriginCheck:
                 f"The server does not accept the host name {host!r}."
                 " HURRAH_ALLOWED_HOSTS lists further names that it accepts.",
             )
-        if _is_cross_site(connection) or _is_cross_origin_change(connection, host):
+        if _is_cross_site(connection) or _is_cross_origin_change(
+            connection, self._own(host, connection)
+        ):
             return problem(403, "Requests from other sites are refused.")
         return None
+
+    def _own(self, host: str, connection: HTTPConnection) -> list[str]:
+        """Return the hosts under which the browser may have loaded the page.
+
+        A proxy may replace Host by the server's own address. `ForwardedHeaders` has removed the
+        header unless it comes from a known proxy; its host name must be an accepted one, too.
+        """
+        forwarded = connection.headers.getlist("x-forwarded-host")
+        return [host, *(each for each in forwarded if self._allows(each))]
 
     def _allows(self, host: str) -> bool:
         parts = _HOST.fullmatch(host)
@@ -133,12 +148,14 @@ def _is_cross_site(connection: HTTPConnection) -> bool:
     return not follows_link or connection.scope.get("method") not in SAFE_METHODS
 
 
-def _is_cross_origin_change(connection: HTTPConnection, host: str) -> bool:
+def _is_cross_origin_change(connection: HTTPConnection, hosts: list[str]) -> bool:
     """Whether a change or a WebSocket is requested by a page of another origin."""
     # Browsers send Origin with every WebSocket and every request that can change something.
     origins = connection.headers.getlist("origin")
     checked = connection.scope["type"] == "websocket" or changes_state(connection.scope)
-    return checked and not all(_is_same_origin(origin, host) for origin in origins)
+    return checked and not all(
+        any(_is_same_origin(origin, host) for host in hosts) for origin in origins
+    )
 
 
 def _is_same_origin(origin: str, host: str) -> bool:

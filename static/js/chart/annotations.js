@@ -7,12 +7,12 @@ import { markedCurve, NAMES_INSIDE } from "../curve/scales.js";
 import { joinWords } from "../lib/format.js";
 import { hurrahLabel } from "../state/hurrah-label.js";
 
-const LINE_PX = textScaled(13);
+const linePx = () => textScaled(13);
 const LIMIT_LABELS = 12;
-const FIRST_EPOCH_PX = textScaled(54); // "epoch 2"
+const firstEpochPx = () => textScaled(54); // "epoch 2"
 const LIMIT_NOTE_CHARACTERS = 28;
 const CHARACTER_EM = 0.58; // a generous average for a sans serif font
-const EPOCHS_PX = textScaled(13); // the row of the epoch numbers
+const epochsPx = () => textScaled(13); // the row of the epoch numbers
 const STAR_PX = 6;
 const LETTERS_PX = 2; // empty space above and below the letters
 const PLACEMENTS = [
@@ -32,7 +32,7 @@ const PLACEMENTS = [
 export function lineLabels(lines, { lossToPixel, unit, logY, height }) {
   const pixels = lines.map(({ loss }) => lossToPixel(loss));
   if (NAMES_INSIDE) return namesInside(lines, pixels, { unit, logY });
-  const rows = apartRows(pixels, LINE_PX / 2, height - LINE_PX / 2);
+  const rows = apartRows(pixels, linePx() / 2, height - linePx() / 2);
   return lines.map(({ name, loss }, i) => {
     return {
       text: name,
@@ -49,9 +49,9 @@ export function lineLabels(lines, { lossToPixel, unit, logY, height }) {
 }
 
 function namesInside(lines, pixels, { unit, logY }) {
-  let above = EPOCHS_PX;
+  let above = epochsPx();
   return lines.flatMap(({ name, loss }, i) => {
-    if (pixels[i] - LINE_PX < above) return [];
+    if (pixels[i] - linePx() < above) return [];
     above = pixels[i];
     return {
       text: name,
@@ -74,11 +74,11 @@ function namesInside(lines, pixels, { unit, logY }) {
  * @returns {number[]}
  */
 function apartRows(wanted, top, bottom) {
-  let above = top - LINE_PX;
-  const rows = wanted.map((pixel) => (above = Math.max(pixel, above + LINE_PX)));
-  let below = bottom + LINE_PX;
+  let above = top - linePx();
+  const rows = wanted.map((pixel) => (above = Math.max(pixel, above + linePx())));
+  let below = bottom + linePx();
   for (let i = rows.length - 1; i >= 0; i -= 1) {
-    below = Math.min(rows[i], below - LINE_PX);
+    below = Math.min(rows[i], below - linePx());
     rows[i] = below;
   }
   return rows;
@@ -91,12 +91,12 @@ function apartRows(wanted, top, bottom) {
 export function epochLabels(epochs, { xAxis, logX, width }) {
   const [first, second] = epochs;
   const named = epochs.filter(
-    (each) => each !== second || each.pixel - first.pixel > FIRST_EPOCH_PX,
+    (each) => each !== second || each.pixel - first.pixel > firstEpochPx(),
   );
   return named.map(({ epoch, update, pixel }, i) => ({
     text: i ? String(epoch) : `epoch ${epoch}`,
     x: axisValue(xAxis.of(update), logX),
-    ...(i === 0 && pixel + FIRST_EPOCH_PX > width
+    ...(i === 0 && pixel + firstEpochPx() > width
       ? { xanchor: "right", xshift: -1 }
       : { xanchor: "left", xshift: 1 }),
     yref: "paper",
@@ -180,12 +180,12 @@ function markBox(update, curve, { updateToPixel, lossToPixel }) {
 function boxOf(at, text, font, { xanchor, dx, dy }) {
   const wide = text.length * font.size * CHARACTER_EM;
   const left = xanchor === "left" ? at.x + dx : at.x + dx - wide;
-  const top = at.y + dy - LINE_PX / 2;
-  return { left, right: left + wide, top, bottom: top + LINE_PX };
+  const top = at.y + dy - linePx() / 2;
+  return { left, right: left + wide, top, bottom: top + linePx() };
 }
 
 const fits = ({ left, right, top, bottom }, { width, height }) =>
-  left > 0 && right < width && top > EPOCHS_PX && bottom < height;
+  left > 0 && right < width && top > epochsPx() && bottom < height;
 
 /** The validation loss in the form of a curve. */
 const validationCurve = ({ validation: { update, loss } }) => ({ update, smooth: loss });

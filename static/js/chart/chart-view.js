@@ -27,7 +27,7 @@ const drawInputs = (state) => [
   state.run?.state, // a run that is not training is drawn up to its last update
   ...[state.runId, state.refining, state.smoothed?.exact, state.detail, state.validation],
   ...[state.samples, state.milestones, state.checkpoints, state.corpora, state.smoothing],
-  state.ownLosses,
+  ...[state.ownLosses, state.groupLoss, state.seeds],
   ...[state.range, state.scale, state.xAxis, state.unit, state.lossScale],
 ];
 

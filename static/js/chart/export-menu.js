@@ -78,13 +78,13 @@ function nameOf({ run }) {
 }
 
 async function copyLink(state) {
-  const address = new URL(urlOf(state), location.href).href;
+  const address = new URL(urlOf(state) + location.hash, location.href).href;
   try {
     await navigator.clipboard.writeText(address);
     toast("Link copied.");
   } catch {
     // There is no clipboard without a secure context; the address bar has the same URL.
-    history.replaceState(null, "", urlOf(state));
+    history.replaceState(null, "", urlOf(state) + location.hash);
     toast("The link could not be copied. You can copy it from the address bar.");
   }
 }

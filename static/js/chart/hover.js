@@ -5,6 +5,7 @@ import { el, find, reducedMotion, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { MARGIN, markedCurve, scalesOf } from "../curve/scales.js";
 import { describeMarks, marksNear, marksOf, xLabel } from "./marks.js";
+import { seedsAt } from "../curve/seed-band.js";
 import { OWN_SMOOTHING } from "../curve/smoothing.js";
 import { zoomedWindow, windowToRange } from "../curve/zoom.js";
 import { Gestures } from "./gestures.js";
@@ -120,9 +121,12 @@ export class Hover {
         ? `loss ${figure(low)}`
         : `losses ${figure(low)} to ${figure(high)}` +
           (this.#position ? ", a click reads the greatest" : "");
+    const seeds = state.seeds === "off" ? null : seedsAt(state.groupLoss, curve.update[i]);
+    const mean = seeds ? `, mean of ${format.plural(seeds.runs, "seed", "seeds")} ` : "";
     return (
       `${named} ${span}${position && ` (${position})`}: ` +
-      `${smoothWords(state)} ${figure(curve.smooth[i])}, ${losses}`
+      `${smoothWords(state)} ${figure(curve.smooth[i])}` +
+      `${mean}${seeds ? figure(seeds.mean) : ""}, ${losses}`
     );
   }
 

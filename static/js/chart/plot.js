@@ -6,7 +6,7 @@ import { smoothAt } from "../curve/loss-curve.js";
 import { drawnFactor } from "../curve/smoothing.js";
 import {
   MANY,
-  NARROW_PLOT_PX,
+  narrowPlotPx,
   axis,
   baseLayout,
   horizontalLine,
@@ -16,7 +16,7 @@ import { MARGIN, markedCurve, scalesOf, referenceLosses } from "../curve/scales.
 import { epochLabels, lineLabels, markLabels } from "./annotations.js";
 import { epochsIn, marksOf, visibleMarks } from "./marks.js";
 
-const LABEL_PX = textScaled(11.5);
+const labelPx = () => textScaled(11.5);
 const LOSS_PX = 3;
 const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a thick noisy line would hide everything
 
@@ -28,15 +28,17 @@ const LINE_PX = { 0: 0.8, 0.9: 1.2, 0.99: 1.6 }; // a thick noisy line would hid
  */
 export function plotOf(state, colours, size, font) {
   const scales = scalesOf(state, size);
-  const text = { family: font, size: LABEL_PX, color: colours.soft };
+  const text = { family: font, size: labelPx(), color: colours.soft };
   const marks = visibleMarks(marksOf(state), scales.updateToPixel, scales.width);
   return {
     // Plotly spends time on each trace, even if it is empty.
     data: [
       band(scales, colours),
+      seedBand(scales, colours),
+      seedMean(scales, colours),
       ownBand(scales, colours),
       losses(scales, colours),
-      line(scales, colours, LINE_PX[drawnFactor(state)] ?? 2),
+      line(scales, colours, textScaled(LINE_PX[drawnFactor(state)] ?? 2)),
       validationLine(scales, colours),
       ownLine(scales, colours),
       ...dots(state, scales, marks, colours),
@@ -62,6 +64,34 @@ function band(scales, colours) {
     fill: "toself",
     fillcolor: colours.bandFill,
     line: { color: colours.bandFill, width: 1, simplify: false },
+  };
+}
+
+/** The runs of the group, from one end of their band to the other. */
+function seedBand(scales, colours) {
+  const { update, low, high } = scales.seeds;
+  const [x, there, back] = [xs(scales, update), ys(scales, high), ys(scales, low)];
+  return {
+    type: "scatter",
+    mode: "lines",
+    x: x.length ? [...x, ...x.toReversed(), null] : [],
+    y: x.length ? [...there, ...back.toReversed(), null] : [],
+    hoverinfo: "skip",
+    fill: "toself",
+    fillcolor: colours.seedsFill,
+    line: { color: colours.seedsFill, width: 1, simplify: false },
+  };
+}
+
+function seedMean(scales, colours) {
+  return {
+    name: "mean of the seeds",
+    type: "scatter",
+    mode: "lines",
+    x: xs(scales, scales.seeds.update),
+    y: ys(scales, scales.seeds.smooth),
+    hoverinfo: "skip",
+    line: { color: colours.seeds, width: 1.4, dash: "6px,2px,1px,2px", simplify: false },
   };
 }
 
@@ -104,7 +134,7 @@ function losses(scales, colours) {
     x: xs(scales, update),
     y: ys(scales, loss),
     hoverinfo: "skip",
-    marker: { size: LOSS_PX, color: colours.soft, opacity: 0.6 },
+    marker: { size: textScaled(LOSS_PX), color: colours.soft, opacity: 0.6 },
   };
 }
 
@@ -132,8 +162,8 @@ function validationLine(scales, colours) {
     ),
     y: ys(scales, loss),
     hoverinfo: "skip",
-    line: { color: colours.accentInk, width: 1.6, dash: "5px,3px" },
-    marker: { size: 3.5, color: colours.accentInk },
+    line: { color: colours.accentInk, width: textScaled(1.6), dash: "5px,3px" },
+    marker: { size: textScaled(3.5), color: colours.accentInk },
   };
 }
 
@@ -158,12 +188,12 @@ function dots(state, scales, marks, colours) {
   const outline = (color, width) => ({ color, width });
   const { ink, soft, card, accent, bad } = colours;
   const styles = {
-    sample: { size: 6, color: card, line: outline(soft, 1.2) },
-    checkpoint: { size: 9, symbol: "diamond", color: card, line: outline(ink, 1.4) },
-    change: { size: 8, symbol: "square", color: card, line: outline(ink, 1.4) },
-    rollback: { size: 11, symbol: "x-thin", line: outline(bad, 2.5) },
-    note: { size: 12, symbol: "triangle-down", color: ink, line: outline(card, 1.2) },
-    hurrah: { size: 12, symbol: "star", color: accent, line: outline(card, 1.2) },
+    sample: { size: textScaled(6), color: card, line: outline(soft, 1.2) },
+    checkpoint: { size: textScaled(9), symbol: "diamond", color: card, line: outline(ink, 1.4) },
+    change: { size: textScaled(8), symbol: "square", color: card, line: outline(ink, 1.4) },
+    rollback: { size: textScaled(11), symbol: "x-thin", line: outline(bad, 2.5) },
+    note: { size: textScaled(12), symbol: "triangle-down", color: ink, line: outline(card, 1.2) },
+    hurrah: { size: textScaled(12), symbol: "star", color: accent, line: outline(card, 1.2) },
   };
   return Object.entries(styles).map(([kind, style]) =>
     trace(
@@ -189,7 +219,7 @@ function layout(state, scales, marks, colours, text) {
   };
   return {
     ...scales.size,
-    margin: MARGIN,
+    margin: { ...MARGIN },
     ...baseLayout(text),
     xaxis: {
       ...xAxisLayout(scales, colours, text),
@@ -232,7 +262,7 @@ function xAxisLayout({ xAxis, spanX, logX, width }, colours, text) {
   }
   return {
     ...shown,
-    tickformat: tickFormat(xAxis.name === "updates" && width < NARROW_PLOT_PX),
+    tickformat: tickFormat(xAxis.name === "updates" && width < narrowPlotPx()),
     ...(logX ? logTicks(spanX[1] / spanX[0]) : {}),
   };
 }

@@ -70,7 +70,7 @@ function unvalidatedSentence(state) {
 /** @param {CompareState} state */
 const IMMEDIATE = (state) => [
   ...[state.chosen, state.pendingDelete, state.x, state.y, state.scale, state.validation],
-  ...[state.range, state.goal, state.suggested, state.metric, state.metricCurves],
+  ...[state.range, state.goal, state.suggested, state.metric, state.metricCurves, state.seeds],
 ];
 
 export class CompareChart {
@@ -113,7 +113,7 @@ export class CompareChart {
     });
     store.watch(IMMEDIATE, () => this.#schedule(SOON_MS));
     store.watch(
-      ({ live, details, reached }) => [live, details, reached],
+      ({ live, details, reached, own }) => [live, details, reached, own],
       () => {
         const rest = this.#drawnAt + DRAW_EVERY_MS - performance.now();
         this.#schedule(Math.max(SOON_MS, rest));

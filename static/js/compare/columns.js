@@ -1,5 +1,6 @@
 /** The columns of the table: their text, their order when sorting, and the table to copy. */
 
+import { groupState, spreadOf } from "../groups/group-run.js";
 import * as format from "../lib/format.js";
 import { specDifferences } from "./spec-diff.js";
 import { goalOf, LOSS_UNITS, metricInView, unitsPerNat, visibleRuns } from "./reducers.js";
@@ -17,6 +18,7 @@ const ORDER = ["queued", "running", "paused", "interrupted", "finished", "stoppe
  * @property {string} [head] the label in a table to copy, which stands alone.
  * @property {string | null} [unit] in a table to copy.
  * @property {(each: ComparedRun) => string} [cell] the text in the unit, if `text` has another.
+ * @property {(each: ComparedRun) => number | null} [deviation] of the members of a group.
  */
 
 /**
@@ -47,14 +49,29 @@ export function tableOf(state) {
  */
 export function tableToCopy(state, textFormat) {
   const { columns, shared, rows } = tableOf(state);
+  const copied = textFormat === "csv" ? withDeviations(columns, rows) : columns;
   const cell = textFormat === "csv" ? csvCell : textCell;
   return {
     caption: shared || "Runs compared",
-    heads: columns.map(({ label, head = label, unit }) => (unit ? `${head} (${unit})` : head)),
-    align: columns.map((column) => (rows.some(isNumber(column)) ? "r" : "l")).join(""),
-    rows: rows.map((row) => columns.map((column) => cell(column, row))),
+    heads: copied.map(({ label, head = label, unit }) => (unit ? `${head} (${unit})` : head)),
+    align: copied.map((column) => (rows.some(isNumber(column)) ? "r" : "l")).join(""),
+    rows: rows.map((row) => copied.map((column) => cell(column, row))),
   };
 }
+
+/**
+ * The columns with those of the deviations, where there are any, as numbers of their own.
+ *
+ * @param {Column[]} columns
+ * @param {ComparedRun[]} rows
+ */
+const withDeviations = (columns, rows) =>
+  columns.flatMap((column) => {
+    const { key, label, head = label, unit, deviation } = column;
+    if (!deviation || !rows.some((row) => deviation(row) !== null)) return [column];
+    const own = figure(`${key}_deviation`, `${head}, deviation`, deviation, String);
+    return [column, { ...own, unit }];
+  });
 
 /** @type {(column: Column) => (row: ComparedRun) => boolean} */
 const isNumber =
@@ -75,8 +92,9 @@ function csvCell({ figure, value, text }, row) {
 }
 
 /** @type {(column: Column, row: ComparedRun) => string} */
-function textCell({ figure, unit, value, text, cell = text }, row) {
+function textCell({ figure, unit, value, text, cell = text, deviation }, row) {
   const shown = cell(row);
+  if (deviation && row.group) return shown;
   // A text such as "5%" has a unit of its own.
   const inUnit = !figure || !unit || /^[\d.,]*$/u.test(shown) || !Number.isFinite(value(row));
   return inUnit ? shown : number(value(row));
@@ -112,6 +130,8 @@ function figures(state, shown) {
   const inUnit = (/** @type {number | undefined} */ loss, /** @type {Run} */ run) =>
     typeof loss === "number" ? loss * unitsPerNat(state.y, run) : null;
   const text = state.y === "sequence" ? format.loss : format.fine;
+  const close = (/** @type {number | null} */ value) =>
+    value === null ? format.NO_VALUE : value.toFixed(state.y === "sequence" ? 2 : 3);
   const validated = shown.some(({ lowestLoss }) => lowestLoss);
   const tested = shown.some(({ run }) => run.test);
   const metric = metricInView(state);
@@ -120,35 +140,56 @@ function figures(state, shown) {
   const first = `first smooth loss below ${goalText(goal, state.y)}`;
   const reached = (/** @type {ComparedRun} */ { id }) =>
     state.reached[id]?.goal === goal ? state.reached[id] : null;
-  const missing = (/** @type {ComparedRun} */ { run }) => {
+  /** Whether the figures of a group are those for the goal in view. */
+  const answered = (/** @type {ComparedRun} */ { run, group }) =>
+    goal !== null && group?.goal === goal * run.spec.sequence_length;
+  /** When the members of a group reached the goal; a run has one such answer. */
+  const allReached = (/** @type {ComparedRun} */ each) =>
+    each.group
+      ? each.group.figures.map((member) => (answered(each) ? member.reached : null))
+      : [reached(each)];
+  const missing = (/** @type {ComparedRun} */ each) => {
     if (goal === null) return format.NO_VALUE;
-    return isReached(run, goal) ? "…" : "not yet"; // the server was asked when
+    const asked = each.group ? !answered(each) : isReached(each.run, goal);
+    return asked ? "…" : "not yet";
   };
+  const loss = (/** @type {Member} */ { run }) => inUnit(run.best?.smooth_loss, run);
+  const lowest = (/** @type {Member} */ { run, lowestLoss }) => inUnit(lowestLoss?.loss, run);
   return [
     {
-      ...figure("reached", "reached at", (each) => reached(each)?.update ?? null),
+      ...spreadFigure("reached", "reached at", (each) =>
+        allReached(each).map((found) => found?.update ?? null),
+      ),
       head: `${first}, at`,
       unit: "update",
-      text(each) {
-        const found = reached(each);
-        return found ? format.count(found.update) : missing(each);
-      },
+      text: (each) =>
+        spreadText(
+          allReached(each).map((found) => found?.update ?? null),
+          each,
+          (value) => format.count(Math.round(value)),
+        ) ?? missing(each),
     },
     {
-      ...figure("time", "reached in", (each) => reached(each)?.seconds ?? null),
-      text(each) {
-        const found = reached(each);
-        return found ? format.elapsed(found.seconds) : "";
-      },
+      ...spreadFigure("time", "reached in", (each) =>
+        allReached(each).map((found) => found?.seconds ?? null),
+      ),
+      text: (each) =>
+        spreadText(
+          allReached(each).map((found) => found?.seconds ?? null),
+          each,
+          format.elapsed,
+        ) ?? "",
       head: `${first}, in`,
       unit: "s",
-      cell(each) {
-        const found = reached(each);
-        return found ? format.loss(found.seconds) : "";
-      },
+      cell: (each) =>
+        spreadText(
+          allReached(each).map((found) => found?.seconds ?? null),
+          each,
+          format.loss,
+        ) ?? "",
     },
     {
-      ...figure("best", "best", ({ run }) => inUnit(run.best?.smooth_loss, run), text),
+      ...spreadFigure("best", "best", (each) => membersOf(each).map(loss), text, close),
       head: "lowest smooth loss",
       unit: lossUnit,
     },
@@ -160,11 +201,12 @@ function figures(state, shown) {
     ...(validated
       ? [
           {
-            ...figure(
+            ...spreadFigure(
               "validation",
               "lowest validation",
-              ({ run, lowestLoss }) => inUnit(lowestLoss?.loss, run),
+              (each) => membersOf(each).map(lowest),
               text,
+              close,
             ),
             head: "lowest validation loss",
             unit: lossUnit,
@@ -192,7 +234,10 @@ function figures(state, shown) {
     {
       key: "state",
       label: "state",
-      text: ({ run, outdated }) => format.knownState(run.state, outdated),
+      text: ({ run, outdated, group }) =>
+        group
+          ? groupState(group.figures.map((member) => member.run))
+          : format.knownState(run.state, outdated),
       value: ({ run }) => ORDER.indexOf(run.state),
     },
     figure("update", "update", ({ run }) => run.update),
@@ -211,16 +256,70 @@ function figures(state, shown) {
         ]
       : []),
     {
-      ...figure(
+      ...spreadFigure(
         "speed",
         "updates/s",
-        ({ run, outdated }) => (outdated ? null : run.updates_per_second || null),
+        (each) =>
+          each.outdated ? [] : membersOf(each).map(({ run }) => run.updates_per_second || null),
         (speed) => (speed === null ? format.NO_VALUE : format.speed(speed)),
       ),
       head: "speed",
       unit: "updates/s",
     },
   ];
+}
+
+/**
+ * A run, or a member of a group, with its lowest validation loss.
+ *
+ * @typedef {{run: Run, lowestLoss: {loss: number} | null}} Member
+ */
+
+/**
+ * The members of a group; a run is its own only member.
+ *
+ * @param {ComparedRun} each
+ * @returns {Member[]}
+ */
+const membersOf = ({ run, lowestLoss, group }) =>
+  group
+    ? group.figures.map((member) => ({ run: member.run, lowestLoss: member.lowest_validation }))
+    : [{ run, lowestLoss }];
+
+/**
+ * A figure that is the mean of the members in a group, with their deviation.
+ *
+ * @param {string} key
+ * @param {string} label
+ * @param {(each: ComparedRun) => (number | null)[]} values of the members.
+ * @param {(value: number | null) => string} [text]
+ * @param {(value: number | null) => string} [close] the text in a group, whose deviation is small.
+ * @returns {Column}
+ */
+const spreadFigure = (key, label, values, text = format.count, close = text) => ({
+  ...figure(key, label, (each) => spreadOf(values(each))?.mean ?? null),
+  text: (each) => spreadText(values(each), each, each.group ? close : text) ?? text(null),
+  deviation: (each) => (each.group ? (spreadOf(values(each))?.deviation ?? null) : null),
+});
+
+/**
+ * "49.3 ± 0.5", and "(3 of 5)" if some members have no value; null if none has one.
+ *
+ * @param {(number | null)[]} values
+ * @param {ComparedRun} each
+ * @param {(value: number) => string} text
+ */
+function spreadText(values, { group }, text) {
+  const spread = spreadOf(values);
+  if (!spread) return null;
+  if (!group) return text(spread.mean);
+  const { mean, deviation, count } = spread;
+  const parts = [
+    text(mean),
+    deviation === null ? "" : `± ${text(deviation)}`,
+    count < values.length ? `(${count} of ${values.length})` : "",
+  ];
+  return parts.filter(Boolean).join(" ");
 }
 
 /**

@@ -1,11 +1,11 @@
 /** The controls under the chart, and the goal for the loss. */
 
-import { goalOf, LOSS_UNITS, metricInView } from "./reducers.js";
+import { goalOf, LOSS_UNITS, metricInView, visibleGroups } from "./reducers.js";
 import { find, radios, setText } from "../lib/dom.js";
 
 /** @param {CompareStore} store */
 export function mountCompareControls(store) {
-  for (const name of /** @type {const} */ (["x", "y", "scale"])) {
+  for (const name of /** @type {const} */ (["x", "y", "scale", "seeds"])) {
     const inputs = radios(`compare-${name}`);
     for (const input of inputs) {
       input.addEventListener("change", () => store.dispatch({ type: name, [name]: input.value }));
@@ -26,6 +26,11 @@ export function mountCompareControls(store) {
       metric.value = shown?.name ?? "";
       for (const of of ["#compare-validation", "#compare-y"]) find(of).hidden = shown !== null;
     },
+  );
+
+  store.watch(
+    (state) => [visibleGroups(state).length > 0],
+    (shown) => (find("#compare-seeds").hidden = !shown),
   );
 
   const validation = find("#compare-validation");

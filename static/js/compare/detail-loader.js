@@ -1,9 +1,10 @@
 /** Fetches finer points of each run for the zoomed range, and the metric in view. */
 
-import { getLoss, nullOnProblem } from "../net/api.js";
+import { getGroupLoss, getLoss, nullOnProblem } from "../net/api.js";
 import { between, lastUpdate } from "../curve/loss-curve.js";
-import { fetchMetricCurve } from "../metrics/compared-metric.js";
-import { metricInView, visibleRuns, visibleIds } from "./reducers.js";
+import { groupPart } from "../curve/seed-band.js";
+import { fetchGroupMetric, fetchMetricCurve } from "../metrics/compared-metric.js";
+import { metricInView, visibleGroups, visibleRuns, visibleIds } from "./reducers.js";
 
 const POINTS = 1000;
 const ENOUGH_POINTS = 700;
@@ -30,9 +31,21 @@ export function fetchDetails(store) {
       const { signal } = request;
       timer = setTimeout(() => {
         const state = store.get();
-        for (const live of visibleRuns(state))
+        for (const live of visibleRuns(state)) {
           fetchOne(store, live, updatesOf(state, live), signal);
+        }
       }, DEBOUNCE_MS);
+    },
+  );
+  // Runs that reach the range change the mean there.
+  store.watch(
+    (state) => visibleGroups(state).map(({ group }) => group?.loss),
+    () => {
+      const state = store.get();
+      if (!state.range || !request) return;
+      for (const live of visibleGroups(state)) {
+        fetchOne(store, live, updatesOf(state, live), request.signal);
+      }
     },
   );
 }
@@ -43,13 +56,26 @@ export function fetchDetails(store) {
  * @param {[number, number]} updates
  * @param {AbortSignal} signal
  */
-async function fetchOne(store, { id, curve }, [first, last], signal) {
+async function fetchOne(store, { id, curve, group }, [first, last], signal) {
   const from = Math.max(1, Math.floor(first));
   const to = Math.min(Math.ceil(last), lastUpdate(curve));
   const points = between(curve, from, to).update.length;
   if (to - from < 2 || points >= Math.min(ENOUGH_POINTS, to - from)) return;
-  const detail = await nullOnProblem(getLoss(id, from, to, POINTS, signal));
+  const detail = group
+    ? await fetchGroup(id, from, to, signal)
+    : await nullOnProblem(getLoss(id, from, to, POINTS, signal));
   if (detail) store.dispatch({ type: "detail", id, detail });
+}
+
+/**
+ * @param {string} id
+ * @param {number} from
+ * @param {number} to
+ * @param {AbortSignal} signal
+ */
+async function fetchGroup(id, from, to, signal) {
+  const loss = await nullOnProblem(getGroupLoss(id, { from, to, points: POINTS }, signal));
+  return loss && groupPart(loss);
 }
 
 /**
@@ -71,9 +97,10 @@ export function fetchMetricCurves(store) {
     if (!metric || !shown.length || document.visibilityState !== "visible") return;
     const own = (request = new AbortController());
     const found = await Promise.all(
-      shown.map((live) =>
-        fetchMetricCurve(live.id, metric.name, updatesOf(state, live), own.signal),
-      ),
+      shown.map((live) => {
+        const fetchCurve = live.group ? fetchGroupMetric : fetchMetricCurve;
+        return fetchCurve(live.id, metric.name, updatesOf(state, live), own.signal);
+      }),
     );
     if (own.signal.aborted) return;
     const curves = Object.fromEntries(shown.map(({ id }, i) => [id, found[i]]));
@@ -100,7 +127,10 @@ export function fetchMetricCurves(store) {
   );
   // While runs train, and once after each has ended.
   setInterval(() => {
-    const updates = visibleRuns(store.get()).map(({ id, run }) => `${id} ${run.update}`);
+    const updates = visibleRuns(store.get()).map(
+      ({ id, run, group }) =>
+        `${id} ${group ? group.figures.map((each) => each.run.update) : run.update}`,
+    );
     if (updates.join() === fetchedFor) return;
     fetchedFor = updates.join();
     fetchAll();

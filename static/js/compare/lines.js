@@ -1,6 +1,7 @@
 /** The runs in view as lines on common axes. Pure functions. */
 
-import { splice } from "../curve/loss-curve.js";
+import { slicePoints, splice } from "../curve/loss-curve.js";
+import { bandCurve } from "../curve/seed-band.js";
 import { goalOf, metricInView, unitsPerNat, visibleRuns } from "./reducers.js";
 
 /**
@@ -51,7 +52,7 @@ const fullLine = (state, compared) => {
 const NO_POINTS = { update: [], smooth: [], low: [], high: [] };
 
 /**
- * The points of the metric in view: the mean of each bucket.
+ * The points of the metric in view: the mean of each bucket, of a group that of its runs.
  *
  * @param {CompareState} state
  * @param {ComparedRun} compared
@@ -79,6 +80,60 @@ export const ownLinesOf = (state) =>
         const curve = /** @type {Curve} */ ({ ...own, seconds });
         return [{ ...pointsOf(state.x, state.y, run, curve, undefined), slot }];
       });
+
+/**
+ * The bands of the groups in view, around the lines of their means.
+ *
+ * @typedef {{slot: number, x: number[], low: number[], high: number[]}} Band
+ * @param {CompareState} state
+ * @returns {Band[]}
+ */
+export const bandsOf = (state) =>
+  visibleRuns(state).flatMap(({ id, slot, run, curve, group }) => {
+    const metric = metricInView(state);
+    const whole = metric ? state.metricCurves[id]?.band : group?.loss;
+    if (!group || !whole || state.seeds === "off") return [];
+    const finest = finerBand(whole, metric ? undefined : state.details[id], state.seeds);
+    const needed = metric && state.x === "seconds";
+    const seconds = needed ? secondsAt(curve, finest.update) : finest.seconds;
+    const xs = xsOf(state.x, run, { ...finest, seconds });
+    const factor = metric ? 1 : unitsPerNat(state.y, run);
+    /** @type {Band} */
+    const band = { slot, x: [], low: [], high: [] };
+    finest.update.forEach((_, i) => {
+      const [x, low, high] = [xs[i], finest.low[i], finest.high[i]];
+      if (x === null || low === null || high === null) return;
+      band.x.push(x);
+      band.low.push(low * factor);
+      band.high.push(high * factor);
+    });
+    return band.x.length > 1 ? [band] : [];
+  });
+
+/**
+ * A band with the finer points of the zoomed range.
+ *
+ * @param {GroupBand} whole
+ * @param {{from: number, band?: GroupBand} | undefined} detail
+ * @param {string} seeds
+ */
+function finerBand(whole, detail, seeds) {
+  const curve = slicePoints(bandCurve(whole, seeds), 0, whole.update.length);
+  if (!detail?.band) return curve;
+  return splice(curve, { ...bandCurve(detail.band, seeds), from: detail.from });
+}
+
+/**
+ * The part of a band within a range.
+ *
+ * @param {Band} band
+ * @param {[number, number]} range
+ * @returns {Band}
+ */
+export function bandWithin({ slot, x, low, high }, range) {
+  const lower = within({ x, y: low, update: x }, range);
+  return { slot, x: lower.x, low: lower.y, high: within({ x, y: high, update: x }, range).y };
+}
 
 /**
  * The validation losses of the runs in view, if they are shown: as they were measured, since each
@@ -359,10 +414,13 @@ export function goalLine(state) {
 export function suggestedGoal(state) {
   const runs = visibleRuns(state);
   const sound = runs.filter(({ run }) => run.diverged_since === null);
-  const bests = (sound.length ? sound : runs)
-    .flatMap(({ run }) =>
-      run.best ? [run.best.smooth_loss * unitsPerNat("character", run)] : [],
-    );
+  // Every seed of a group is to reach the goal.
+  const members = (sound.length ? sound : runs).flatMap(({ run, group }) =>
+    group ? group.figures.map((each) => each.run) : [run],
+  );
+  const bests = members.flatMap((run) =>
+    run.best ? [run.best.smooth_loss * unitsPerNat("character", run)] : [],
+  );
   if (!bests.length) return null;
   const worst = bests.reduce((a, b) => Math.max(a, b));
   return (Math.floor(worst * 20) + 1) / 20;

@@ -3,7 +3,7 @@
 import { textScaled } from "../lib/dom.js";
 import {
   MANY,
-  NARROW_PLOT_PX,
+  narrowPlotPx,
   TRANSPARENT,
   axis,
   baseLayout,
@@ -12,6 +12,8 @@ import {
   tickFormat,
 } from "../lib/plotly-theme.js";
 import {
+  bandsOf,
+  bandWithin,
   goalLine,
   linesOf,
   ownLinesOf,
@@ -82,7 +84,11 @@ export function plotOf(state, colours, size, font) {
   const validations = validationLinesOf(state);
   const validationPieces = validations.map((line) => ({ ...line, ...within(line, view) }));
   const drawnLines = [...pieces, ...validationPieces];
-  const span = yRangeOf([...scaledLosses(drawnLines, view), ...inView]);
+  const bands = bandsOf(state).map((band) => bandWithin(band, view));
+  const ends = bands.flatMap(({ x, low, high }) =>
+    [low, high].map((side) => ({ y: side.filter((_, i) => isInView(x[i])) })),
+  );
+  const span = yRangeOf([...scaledLosses(drawnLines, view), ...inView, ...ends]);
   const text = { family: font, size: LABEL_PX - 0.5, color: colours.soft };
   const frame = { kind: state.scale, view, span, scale, inner };
   const goal = goalLine(state);
@@ -91,11 +97,12 @@ export function plotOf(state, colours, size, font) {
   const labelFrame = { ...frame, marginRight: margin.r, shownGoal: shown, goal: labelled };
   return {
     data: [
+      ...bands.map((band) => bandTrace(band, colours)),
       ...own.map((line) => ownTrace(line, scale, colours)),
       ...pieces.map((piece) => lineTrace(piece, scale, colours)),
       ...validationPieces.map((piece) => validationTrace(piece, inner, colours)),
       forks(pieces, colours),
-      ends(pieces, view, colours),
+      endMarkers(pieces, view, colours),
       crossings(state, lines, shown, colours),
     ],
     layout: {
@@ -163,6 +170,26 @@ function lineTrace(piece, scale, colours) {
       dash: SERIES_STYLES[piece.slot].dash,
       simplify: false,
     },
+  };
+}
+
+/**
+ * The band of a group, in the colour of its line.
+ *
+ * @param {import("./lines.js").Band} band
+ * @param {SeriesColours} colours
+ */
+function bandTrace({ slot, x, low, high }, colours) {
+  const color = colours.series[slot].replace(/^rgb\((.+)\)$/, "rgba($1, 0.18)");
+  return {
+    type: "scatter",
+    mode: "lines",
+    x: [...x, ...x.toReversed()],
+    y: [...high, ...low.toReversed()],
+    hoverinfo: "skip",
+    fill: "toself",
+    fillcolor: color,
+    line: { color, width: 1, simplify: false },
   };
 }
 
@@ -248,7 +275,7 @@ function forks(pieces, colours) {
  * @param {[number, number]} view
  * @param {SeriesColours} colours
  */
-function ends(pieces, view, colours) {
+function endMarkers(pieces, view, colours) {
   const ended = pieces.filter(({ x }) => x.length && x[x.length - 1] <= view[1]);
   const size = 8;
   return dots(
@@ -301,7 +328,7 @@ function xAxis({ scale, x }, [from, to], { width }, colours, text) {
     range: log ? [Math.log10(from), Math.log10(to)] : [from, to],
     showgrid: false,
     title: { text: X_TITLES[x], standoff: 6, font: text },
-    tickformat: tickFormat(x !== "epochs" && width < NARROW_PLOT_PX),
+    tickformat: tickFormat(x !== "epochs" && width < narrowPlotPx()),
     nticks: Math.max(3, Math.floor(width / 90)),
     ...(log && to / from > 200 ? { dtick: 1 } : {}),
   };
@@ -453,6 +480,9 @@ function widthOf(name, family) {
   return measure.measureText(name).width;
 }
 
+/** What follows the name of a group, and tells nothing apart; see groups/group-run.js. */
+const SEEDS = / × \d+ seeds$/;
+
 /**
  * A name, shortened to a width in pixels.
  *
@@ -461,11 +491,12 @@ function widthOf(name, family) {
  * @param {string} family
  */
 function fitting(name, width, family) {
-  let length = Array.from(name).length;
-  let short = name;
+  const core = widthOf(name, family) > width ? name.replace(SEEDS, "") : name;
+  let length = Array.from(core).length;
+  let short = core;
   while (widthOf(short, family) > width && length > SHORTEST) {
     length -= 1;
-    short = shorten(name, length);
+    short = shorten(core, length);
   }
   return short;
 }

@@ -4,6 +4,8 @@ import { oneOf } from "../state/url-state.js";
 import { append, curveOf, splice } from "../curve/loss-curve.js";
 import { keepCheckpoints } from "../state/reducers.js";
 import { isOutdated } from "../ui/connection.js";
+import { groupRun, spreadOf } from "../groups/group-run.js";
+import { SEED_BANDS } from "../curve/seed-band.js";
 import { lowestLoss, addSample, validationOf } from "../curve/validation-loss.js";
 import { LIMIT_CHOSEN } from "./series-styles.js";
 
@@ -38,6 +40,7 @@ export const initialState = ({ operator, metrics = [] }) => ({
   suggested: null,
   reached: {},
   sort: null,
+  seeds: "range",
 });
 
 /**
@@ -62,6 +65,7 @@ export const PARAMETERS = {
   y: oneOf("y", ["character", "bits", "sequence"]),
   scale: oneOf("scale", ["linear", "log"]),
   validation: oneOf("validation", ["hidden", "shown"]),
+  seeds: oneOf("seeds", SEED_BANDS),
   range: {
     read: ({ range }) => range && range.map(formatEnd).join("-"),
     parse(text) {
@@ -81,6 +85,12 @@ export const PARAMETERS = {
     },
   },
 };
+
+/** The parts of the state that the parameters set. */
+export const VIEW_KEYS = [
+  ...["chosen", "metric", "x", "y", "scale"],
+  ...["validation", "seeds", "range", "goal", "sort"],
+];
 
 /** "5000-" extends to the live end. @param {number} end */
 const formatEnd = (end) => (end === Infinity ? "" : String(Number(end.toPrecision(6))));
@@ -106,8 +116,34 @@ export const visibleRuns = (state) =>
       id,
       slot: state.slots[id],
       ...state.live[id],
-      outdated: isOutdated({ connection: state.connections[id], run: state.live[id].run }),
+      outdated: state.live[id].group
+        ? state.unreachable
+        : isOutdated({ connection: state.connections[id], run: state.live[id].run }),
     }));
+
+/**
+ * The groups in view.
+ *
+ * @param {CompareState} state
+ */
+export const visibleGroups = (state) => visibleRuns(state).filter(({ group }) => group);
+
+/**
+ * The name of the group with an id; undefined if there is none, or the list is not known.
+ *
+ * @param {Run[] | null} runs
+ * @param {string} id
+ */
+export const groupName = (runs, id) => runs?.find(({ group }) => group?.id === id)?.group?.name;
+
+/**
+ * The id under which a run is compared: that of its group, if it has other members.
+ *
+ * @param {Run} run
+ * @param {Run[]} runs
+ */
+const comparedId = ({ id, group }, runs) =>
+  group && runs.some((other) => other.id !== id && other.group?.id === group.id) ? group.id : id;
 
 /**
  * Whether the page shows a run, or the list of runs, of which there has been no news.
@@ -133,7 +169,9 @@ export function defaultSelection(runs, watched, most) {
     from?.run === first.id || (parent !== undefined && [id, from?.run].includes(parent));
   const begun = runs.filter(({ update }) => update > 0);
   const alike = begun.filter(({ corpus }) => corpus === first.corpus);
-  const ids = [first, ...begun.filter(isRelated), ...alike, ...begun].map(({ id }) => id);
+  const ids = [first, ...begun.filter(isRelated), ...alike, ...begun].map((run) =>
+    comparedId(run, runs),
+  );
   return [...new Set(ids)].slice(0, most);
 }
 
@@ -180,7 +218,8 @@ export function reduce(state, action) {
 
 /** @type {Record<string, (state: CompareState, action: any) => CompareState>} */
 const ACTION_HANDLERS = {
-  runs: (state, { runs }) => withoutPending({ ...state, allRuns: runs, unreachable: false }),
+  runs: (state, { runs }) =>
+    withoutPending({ ...state, allRuns: runs, unreachable: false, live: renamed(state, runs) }),
   unreachable: (state) => ({ ...state, unreachable: true }),
   pendingDelete: (state, { pendingDelete }) => withoutPending({ ...state, pendingDelete }),
   /** The view that the URL sets. */
@@ -204,6 +243,13 @@ const ACTION_HANDLERS = {
       ? { ...state, connections: { ...state.connections, [id]: connection } }
       : state,
   message: (state, { id, message }) => receive(state, id, message),
+  /** A group that was fetched. */
+  group: (state, { group }) =>
+    state.chosen.includes(group.id)
+      ? { ...state, live: { ...state.live, [group.id]: liveGroup(state, group) } }
+      : state,
+  /** What the bands of groups show. */
+  seeds: (state, { seeds }) => ({ ...state, seeds }),
   /** A run from the answer to a request. */
   run(state, { run }) {
     const known = state.live[run.id];
@@ -318,6 +364,49 @@ const liveFrom = (snapshot) => ({
   validation: validationOf(snapshot.loss.validation),
   checkpoints: keepCheckpoints(snapshot.checkpoints, snapshot.run_state),
 });
+
+/**
+ * @param {CompareState} state
+ * @param {import("../groups/compare-loader.js").Fetched} fetched
+ * @returns {LiveRun}
+ */
+function liveGroup({ allRuns }, { id, goal, figures, loss }) {
+  const members = figures.map(({ run }) => run);
+  const { update, mean: smooth, low, high, seconds, validation } = loss;
+  const lowest = figures.map(({ lowest_validation: each }) => each);
+  const [mean, at] = [
+    spreadOf(lowest.map((each) => each?.loss)),
+    spreadOf(lowest.map((each) => each?.update)),
+  ];
+  return {
+    run: groupRun(id, groupName(allRuns, id) ?? members[0].group?.name ?? "", members),
+    curve: { update, smooth, low, high, seconds },
+    refining: false,
+    lowestLoss: mean && at && { update: Math.round(at.mean), loss: mean.mean },
+    validation: validationOf({
+      update: validation.update,
+      loss: validation.mean.map((each) => each ?? NaN),
+    }),
+    checkpoints: [],
+    group: { figures, loss, goal },
+  };
+}
+
+/**
+ * What is known of the runs and groups in view, the groups with their names in a list of runs.
+ *
+ * @param {CompareState} state
+ * @param {Run[]} runs
+ */
+function renamed({ live }, runs) {
+  const changed = Object.entries(live).flatMap(([id, each]) => {
+    const members = each.group?.figures.map(({ run }) => run) ?? [];
+    const name = groupName(runs, id);
+    const run = members.length && name !== undefined ? groupRun(id, name, members) : each.run;
+    return run.name === each.run.name ? [] : [[id, { ...each, run }]];
+  });
+  return changed.length ? { ...live, ...Object.fromEntries(changed) } : live;
+}
 
 /** @type {Partial<Record<ServerMessage["type"], (live: LiveRun, message: any) => LiveRun>>} */
 const MESSAGE_HANDLERS = {

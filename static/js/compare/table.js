@@ -3,9 +3,8 @@
 import { tableOf } from "./columns.js";
 import { isPageOutdated, metricInView, visibleRuns } from "./reducers.js";
 import { markerIcon } from "./series-styles.js";
-import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
+import { el, find, focusedElement, icon, rooted, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
-import { nameField } from "../runs/inline-rename.js";
 
 const BETWEEN_MS = 250;
 
@@ -28,7 +27,8 @@ export class CompareTable {
    * @param {Object} actions
    * @param {(live: ComparedRun) => void} actions.fork
    * @param {(run: Run) => void} actions.remove
-   * @param {(run: Run) => void} actions.renamed
+   * @param {(live: ComparedRun, done: () => void) => HTMLElement} actions.nameField a field for
+   *   the new name, which is to be removed when `done` is called.
    */
   constructor(store, actions) {
     this.#store = store;
@@ -131,7 +131,7 @@ export class CompareTable {
    * @returns {any} the row's element.
    */
   #showRow(row, columns, state) {
-    const elements = this.#rows.get(row.id) ?? this.#newRow(row.id, columns, state);
+    const elements = this.#rows.get(row.id) ?? this.#newRow(row, columns, state);
     this.#rows.set(row.id, elements);
     const { item, cells, marker, name, origin } = elements;
     columns.forEach((column, i) => {
@@ -140,7 +140,7 @@ export class CompareTable {
       if (!column.figure) cells[i].title = column.text(row);
     });
     setText(name, row.run.name);
-    name.href = `/?run=${encodeURIComponent(row.id)}`;
+    name.href = rooted(`/?run=${encodeURIComponent(row.group?.figures[0].run.id ?? row.id)}`);
     setText(origin, aboutOf(row.run, state));
     if (marker.dataset.slot !== String(row.slot)) {
       marker.dataset.slot = String(row.slot);
@@ -150,18 +150,18 @@ export class CompareTable {
   }
 
   /**
-   * @param {string} id
+   * @param {ComparedRun} row
    * @param {Column[]} columns
    * @param {CompareState} state
    * @returns {Row}
    */
-  #newRow(id, columns, { operator }) {
+  #newRow({ id, group }, columns, { operator }) {
     const marker = el("span", {});
     const name = el("a", { class: "compare-name", title: "Watch this run" });
     const origin = el("small", {});
     const names = el("span", { class: "compare-names" }, name, origin);
     const head = el("th", { scope: "row" }, el("div", {}, marker, names));
-    if (operator) head.firstChild.append(...this.#buttons(id, head, name));
+    if (operator) head.firstChild.append(...this.#buttons(id, head, name, !group));
     const cells = columns.map(({ label, figure }, i) =>
       i === 0 ? head : el("td", { "data-label": label, class: figure ? "figure-column" : null }),
     );
@@ -172,22 +172,26 @@ export class CompareTable {
    * @param {string} id
    * @param {any} head
    * @param {any} name
+   * @param {boolean} single whether it is a run and not a group.
    */
-  #buttons(id, head, name) {
+  #buttons(id, head, name, single) {
     const live = () => {
       const state = this.#store.get();
       return /** @type {ComparedRun} */ (visibleRuns(state).find((each) => each.id === id));
     };
+    const rename = small("edit", "Rename", () => {
+      const done = () => {
+        field.replaceWith(name);
+        find("[data-action=edit]", head).focus();
+        this.#show();
+      };
+      const field = this.#actions.nameField(live(), done);
+      name.replaceWith(field);
+    });
+    if (!single) return [rename];
     return [
       small("fork", "Fork", () => this.#actions.fork(live())),
-      small("edit", "Rename", () => {
-        const field = nameField(live().run, this.#actions.renamed, () => {
-          field.replaceWith(name);
-          find("[data-action=edit]", head).focus();
-          this.#show();
-        });
-        name.replaceWith(field);
-      }),
+      rename,
       small("trash", "Delete", () => {
         const item = head.parentElement;
         const next = item.nextElementSibling ?? item.previousElementSibling;

@@ -1,7 +1,7 @@
 /** A diagnosis: the mistakes, the line of the equations, the code, and what to look at. */
 
 import { errorText } from "../gradients/relative-errors.js";
-import { el } from "../lib/dom.js";
+import { el, rooted } from "../lib/dom.js";
 import { labelsOf } from "./answer-text.js";
 import { equation, sentence } from "./equation.js";
 import { linePair } from "./line-pair.js";
@@ -18,7 +18,7 @@ function trainingAddress(name) {
     const value = problem.get(field);
     if (value) query.set(field, value);
   }
-  return `/course/mistakes?${query}`;
+  return rooted(`/course/mistakes?${query}`);
 }
 
 /** @param {MistakeDetails} mistake @param {boolean} alone */

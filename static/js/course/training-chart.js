@@ -1,6 +1,6 @@
 /** The smooth losses of the right network and of the one with the mistake: every update of both. */
 
-import { MANY, NARROW_PLOT_PX, axis, baseLayout, tickFormat } from "../lib/plotly-theme.js";
+import { MANY, narrowPlotPx, axis, baseLayout, tickFormat } from "../lib/plotly-theme.js";
 import { find, textScaled } from "../lib/dom.js";
 import { onPrint } from "../lib/print.js";
 import { colours, onTheme } from "../lib/theme.js";
@@ -92,7 +92,7 @@ function spanOf(...curves) {
 
 function layout({ width, height, updates, span }, palette, font) {
   const lines = { ...axis(palette, font), fixedrange: true };
-  const short = updates >= MANY || width - MARGIN.l - MARGIN.r < NARROW_PLOT_PX;
+  const short = updates >= MANY || width - MARGIN.l - MARGIN.r < narrowPlotPx();
   return {
     width,
     height,

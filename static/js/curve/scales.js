@@ -9,6 +9,7 @@ import { xAxisOf, roundSpan, unitOf } from "./axes.js";
 import { between, lastUpdate, lossSpan, mergeByCell, slicePoints, splice } from "./loss-curve.js";
 import { memoize } from "../lib/memoize.js";
 import { mergeOwn, ownInView } from "./own-losses.js";
+import { seedCurve } from "./seed-band.js";
 import { validationInView, lowestLoss } from "./validation-loss.js";
 
 /** Whether the window is so narrow for the text that the names of the lines are in the plot. */
@@ -16,8 +17,19 @@ export const NAMES_INSIDE = innerWidth < textScaled(320);
 
 /** Space around the plot in pixels; usually the names of the lines are on the right. */
 export const MARGIN = {
-  ...{ l: textScaled(NAMES_INSIDE ? 34 : 44), r: textScaled(NAMES_INSIDE ? 14 : 72) },
-  ...{ t: textScaled(NAMES_INSIDE ? 40 : 30), b: textScaled(44) }, // the readout may have two lines
+  get l() {
+    return textScaled(NAMES_INSIDE ? 34 : 44);
+  },
+  get r() {
+    return textScaled(NAMES_INSIDE ? 14 : 72);
+  },
+  /** The readout may have two lines. */
+  get t() {
+    return textScaled(NAMES_INSIDE ? 40 : 30);
+  },
+  get b() {
+    return textScaled(44);
+  },
   pad: 0,
 };
 
@@ -131,7 +143,7 @@ export const scalesOf = memoize(
   (state, size) => [
     ...[finestCurve(state), state.validation, state.range, state.scale, state.xAxis, state.unit],
     ...[state.lossScale, state.run?.updates_per_epoch, state.run?.spec.sequence_length],
-    ...[state.ownLosses, size.width, size.height],
+    ...[state.ownLosses, state.groupLoss, state.seeds, size.width, size.height],
   ],
   (state, size) => {
     const width = Math.max(size.width - MARGIN.l - MARGIN.r, 10);
@@ -149,13 +161,15 @@ export const scalesOf = memoize(
     const curve = mergeByCell(points, (update) => updateToPixel(update) / cell);
     const validation = validationInView(state.validation, ...range);
     const own = ownInView(state.ownLosses?.result.curve, ...range);
-    const spanY = ySpan(curve, validation, own, unit, logY);
+    const seeds = ownInView(seedCurve(state.groupLoss, state.seeds), ...range);
+    const spanY = ySpan(curve, validation, [...own.smooth, ...inner(seeds, range)], unit, logY);
     const y = pixelScale(spanY, height, logY);
     return {
       ...{ size, width, height, xAxis: axis, unit, spanX, spanY, logX, logY, range },
       ...{ curve, validation, updateToPixel },
       own: mergeOwn(own, (update) => updateToPixel(update) / cell),
       ownBand: mergeOwn(own, (update) => updateToPixel(update) / BAND_CELL_PX),
+      seeds: mergeOwn(seeds, (update) => updateToPixel(update) / BAND_CELL_PX),
       ...lossesInView(points, range[0], updateToPixel),
       pixelToUpdate: (pixel) => axis.toUpdate(x.toValue(pixel)),
       lossToPixel: (loss) => height - y.toPixel(unit.of(loss) ?? 0),
@@ -267,6 +281,15 @@ function lossesInView(points, from, updateToPixel) {
 }
 
 /**
+ * The ends of the band of a group where the updates are in view.
+ *
+ * @param {OwnCurve} seeds
+ * @param {[number, number]} range
+ */
+const inner = ({ update, low, high }, [from, to]) =>
+  update.flatMap((each, i) => (each >= from && each <= to ? [low[i], high[i]] : []));
+
+/**
  * The outline of the band between the minimum and maximum loss of each bucket, in pieces where a
  * bucket has no finite loss. A bucket that is wide on the screen is drawn as a step.
  *
@@ -308,12 +331,12 @@ function bandOutline(points, from, updateToPixel) {
  *
  * @param {Curve} curve
  * @param {ValidationLoss} validation
- * @param {OwnCurve} own
+ * @param {number[]} others further losses to show.
  * @param {LossUnit} unit
  * @param {boolean} log
  * @returns {[number, number]}
  */
-function ySpan(curve, validation, own, unit, log) {
+function ySpan(curve, validation, others, unit, log) {
   const round = (/** @type {number} */ low, /** @type {number} */ high) =>
     roundSpan(unit.of(low) ?? 0, unit.of(high) ?? 0, log);
   const span = lossSpan(curve);
@@ -323,6 +346,6 @@ function ySpan(curve, validation, own, unit, log) {
   const losses = validation.loss.flatMap((loss, i) =>
     loss !== null && validation.update[i] >= since ? [loss] : [],
   );
-  losses.push(...own.smooth);
+  losses.push(...others);
   return round(Math.min(span[0], ...losses), Math.max(span[1], ...losses));
 }

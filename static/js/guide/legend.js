@@ -19,6 +19,7 @@ export function showLegend(state, scales, marks) {
     band: scales.band.length > 0,
     validation: scales.validation.update.length > 0,
     own: scales.own.update.length > 0,
+    seeds: scales.seeds.update.length > 0,
     references: run !== null && referenceLosses(run, corpora[run.corpus]).length > 0,
     ...Object.fromEntries(KINDS.map((kind) => [kind, marks.some((mark) => mark.kind === kind)])),
   };

@@ -14,6 +14,13 @@ export function find(selector, root = document) {
   return element;
 }
 
+/**
+ * The address of a path on the server, which may be under a prefix (`HURRAH_ROOT_PATH`).
+ *
+ * @param {string} path begins with a slash.
+ */
+export const rooted = (path) => `${document.documentElement.dataset.root ?? ""}${path}`;
+
 /** The focused element, or null. @returns {HTMLElement | null} */
 export const focusedElement = () =>
   document.activeElement instanceof HTMLElement ? document.activeElement : null;
@@ -106,14 +113,20 @@ export function scrollToTopOf(element) {
 }
 
 const DEFAULT_TEXT_PX = 16;
-const TEXT_PX = parseFloat(getComputedStyle(document.documentElement).fontSize);
+const textPx = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+let measuredPx = textPx();
+
+/** Measure the text size again: the layout has changed it. */
+export function measureText() {
+  measuredPx = textPx();
+}
 
 /**
  * A length in pixels at the default text size, enlarged to the text size of the browser's settings.
  *
  * @param {number} px
  */
-export const textScaled = (px) => (px * TEXT_PX) / DEFAULT_TEXT_PX;
+export const textScaled = (px) => (px * measuredPx) / DEFAULT_TEXT_PX;
 
 export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 

@@ -128,6 +128,15 @@ export function clock(iso) {
 export const dateAndTime = (iso) =>
   new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
+// Kept: to create a format takes longer than to use it, and lists have a thousand times.
+const DAY_AND_TIME = new Intl.DateTimeFormat("en-GB", {
+  ...{ day: "numeric", month: "short" },
+  ...{ hour: "2-digit", minute: "2-digit" },
+});
+
+/** "3 Jan, 14:05", in the user's time zone. @param {string} iso */
+export const dayAndTime = (iso) => DAY_AND_TIME.format(new Date(iso));
+
 /** The time of day to the second. @param {number} ms milliseconds since 1970 */
 export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 
@@ -175,6 +184,17 @@ export function knownState(state, outdated, short = false) {
   return outdated && UNSETTLED.includes(state) ? `was ${label}` : label;
 }
 
+/** The name of the machine on which the server runs. */
+const SERVER = "server";
+
+/**
+ * " on lab-01": where a run trains; nothing for the server's own machine, where all runs train that
+ * have no cluster.
+ *
+ * @param {string | null | undefined} machine
+ */
+export const onMachine = (machine) => (machine && machine !== SERVER ? ` on ${machine}` : "");
+
 const MAX_JOINED = 3;
 
 /**
@@ -186,5 +206,13 @@ export function joinWords(words) {
   if (words.length > MAX_JOINED) {
     return `${words.slice(0, MAX_JOINED - 1).join(", ")} and ${words.length - MAX_JOINED + 1} more`;
   }
-  return words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : words.join("");
+  return listWords(words);
 }
+
+/**
+ * All of some words as a list in a sentence: "width, depth and rate".
+ *
+ * @param {string[]} words
+ */
+export const listWords = (words) =>
+  words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : words.join("");

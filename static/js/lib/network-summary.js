@@ -10,11 +10,11 @@ let defaults = null;
  * "rnn 100, adagrad 0.1". Layers, batch and sequence length are named where they differ from the
  * defaults: "lstm 100, 2 layers, batch 50, sequences of 50, adam 0.002".
  *
- * @param {RunSpec} spec
+ * @param {NetworkSpec} spec
  */
 export function networkSummary(spec) {
   const { layers, batch_size: batch, sequence_length: length } = spec;
-  const differs = (/** @type {keyof RunSpec} */ name) => spec[name] !== defaultOf(name);
+  const differs = (/** @type {keyof NetworkSpec} */ name) => spec[name] !== defaultOf(name);
   return [
     `${spec.cell} ${count(spec.hidden_size)}`,
     differs("layers") && `${layers} layers`,

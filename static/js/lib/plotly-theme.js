@@ -8,7 +8,7 @@ import { textScaled } from "./dom.js";
 export const MANY = 1e5;
 
 /** The x axis of a narrower plot has 10k instead of 10,000. */
-export const NARROW_PLOT_PX = textScaled(360);
+export const narrowPlotPx = () => textScaled(360);
 
 export const TRANSPARENT = "rgba(0,0,0,0)";
 

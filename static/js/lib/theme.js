@@ -13,6 +13,9 @@ export const theme = () =>
 export function toggleTheme() {
   const next = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
+  for (const each of document.querySelectorAll("meta[data-theme]")) {
+    each.setAttribute("media", each.getAttribute("data-theme") === next ? "all" : "not all");
+  }
   try {
     localStorage.setItem(KEY, next);
   } catch {
@@ -42,6 +45,7 @@ const NAMES = {
   accentInk: "--accent-ink",
   bad: "--bad",
   own: "--series-2",
+  seeds: "--series-3",
 };
 
 /**
@@ -53,6 +57,7 @@ export function colours(scheme) {
   const resolved = resolve(NAMES, scheme);
   resolved.bandFill = resolved.band.replace(/^rgb\((.+)\)$/, "rgba($1, 0.55)");
   resolved.ownFill = resolved.own.replace(/^rgb\((.+)\)$/, "rgba($1, 0.14)");
+  resolved.seedsFill = resolved.seeds.replace(/^rgb\((.+)\)$/, "rgba($1, 0.22)");
   return resolved;
 }
 

@@ -1,5 +1,6 @@
 /** The server's HTTP interface; its problem documents become errors. */
 
+import { rooted } from "../lib/dom.js";
 import { linesOf } from "../lib/ndjson.js";
 
 /** An error answer of the server, or none at all; `message` is a sentence for the user. */
@@ -59,7 +60,7 @@ async function bodyOf(response) {
  */
 async function send(path, { method = "GET", body, signal } = {}) {
   try {
-    return await fetch(path, {
+    return await fetch(rooted(path), {
       method,
       signal,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
@@ -123,28 +124,55 @@ export async function serverTime() {
 const run = (/** @type {string} */ id, rest = "") => `/api/runs/${encodeURIComponent(id)}${rest}`;
 
 /**
+ * Where a stream of messages is: its WebSocket, and the same messages over HTTP.
+ *
+ * @typedef {{socket: string, messages: string}} Stream
+ */
+
+/** @type {(id: string) => Stream} */
+export const runStream = (id) => ({
+  socket: `/ws/runs/${encodeURIComponent(id)}`,
+  messages: run(id, "/messages"),
+});
+
+/** All runs at once. @type {Stream} */
+export const WALL_STREAM = { socket: "/ws/wall", messages: "/api/wall" };
+
+/** What the presenter of a lecture looks at. @type {(id: string) => Stream} */
+export const lectureStream = (id) => ({
+  socket: `/ws/lectures/${encodeURIComponent(id)}`,
+  messages: lecture(id, "/messages"),
+});
+
+/** A game. @type {(id: string) => Stream} */
+export const gameStream = (id) => ({
+  socket: `/ws/games/${encodeURIComponent(id)}`,
+  messages: game(id, "/messages"),
+});
+
+/**
  * The messages that a WebSocket would have sent since a message, or a snapshot.
  *
- * @type {(id: string, since: number | null) => Promise<ServerMessage[]>}
+ * @type {(stream: Stream, since: number | null) => Promise<any[]>}
  */
-export const getMessages = (id, since) =>
-  call(run(id, `/messages${since === null ? "" : `?since=${since}`}`), {
+export const getMessages = ({ messages }, since) =>
+  call(`${messages}${since === null ? "" : `?since=${since}`}`, {
     signal: AbortSignal.timeout(LONGEST_ANSWER_MS),
   });
 
 /**
- * Why the WebSocket of a run was not opened, in a sentence; null when HTTP does not work either.
+ * Why a WebSocket was not opened, in a sentence; null when HTTP does not work either.
  *
  * A browser does not tell scripts the answer to a failed handshake. The same address answers an
  * ordinary request with the reason.
  *
- * @param {string} id
+ * @param {Stream} stream
  * @returns {Promise<string | null>}
  */
-export async function websocketRefusal(id) {
+export async function websocketRefusal({ socket }) {
   const signal = AbortSignal.timeout(LONGEST_ANSWER_MS);
   try {
-    await call(`/ws/runs/${encodeURIComponent(id)}`, { signal });
+    await call(socket, { signal });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     // A proxy answers with 502 to 504 for a server that does not run.
@@ -155,6 +183,63 @@ export async function websocketRefusal(id) {
 
 /** @returns {Promise<Run[]>} newest first. */
 export const listRuns = () => call("/api/runs");
+
+/** @type {(ids: string[]) => Promise<WallDetail[]>} */
+export const listWallCurves = (ids) => call(`/api/wall/curves?runs=${ids.join()}`);
+
+const lecture = (/** @type {string} */ id, rest = "") =>
+  `/api/lectures/${encodeURIComponent(id)}${rest}`;
+
+/** @returns {Promise<StartedLecture>} */
+export const startLecture = () => call("/api/lectures", { method: "POST", body: {} });
+
+/** @type {(id: string) => Promise<LectureLinks>} */
+export const getLecture = (id) => call(lecture(id));
+
+/** @type {(id: string) => Promise<null>} */
+export const endLecture = (id) => call(lecture(id), { method: "DELETE" });
+
+/** The address of the QR code of a viewer link. @type {(id: string) => string} */
+export const qrCodeOf = (id) => lecture(id, "/qr.svg");
+
+const game = (/** @type {string} */ id, rest = "") => `/api/games/${encodeURIComponent(id)}${rest}`;
+
+/** @type {(wanted: object) => Promise<StartedGame>} */
+export const startGame = (wanted) => call("/api/games", { method: "POST", body: wanted });
+
+/** @type {(id: string) => Promise<GameLinks>} */
+export const getGame = (id) => call(game(id));
+
+/** @type {(id: string) => Promise<null>} */
+export const endGame = (id) => call(game(id), { method: "DELETE" });
+
+/** The address of the QR code of a game. @type {(id: string) => string} */
+export const gameCode = (id) => game(id, "/qr.svg");
+
+/** Join a game, or come back. @type {(id: string, player: string) => Promise<PlayerAnswers>} */
+export const joinGame = (id, player) =>
+  call(game(id, "/players"), { method: "POST", body: { player } });
+
+/**
+ * Answer in a round; the result is the answer that counts.
+ *
+ * @param {string} id
+ * @param {{player: string, round: number, character: string}} answer
+ * @returns {Promise<RoundAnswer>}
+ */
+export const answerRound = (id, answer) =>
+  call(game(id, "/answers"), { method: "POST", body: answer });
+
+/** @type {(id: string, key: string, round: number) => Promise<null>} */
+export const startRound = (id, key, round) =>
+  call(game(id, "/start-round"), { method: "POST", body: { key, round } });
+
+/** @type {(id: string, key: string, round: number) => Promise<null>} */
+export const endRound = (id, key, round) =>
+  call(game(id, "/end-round"), { method: "POST", body: { key, round } });
+
+/** @returns {Promise<Machine[]>} the server's own first. */
+export const listMachines = () => call("/api/machines");
 
 /** @type {(spec: Partial<RunSpec>) => Promise<Run>} */
 export const createRun = (spec) => call("/api/runs", { method: "POST", body: spec });
@@ -177,6 +262,63 @@ function formOf(fields) {
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   return form;
 }
+
+/** @type {(spec: Partial<RunSpec>, seeds: number) => Promise<CreatedMembers>} */
+export const createGroup = (spec, seeds) =>
+  call("/api/groups", { method: "POST", body: { spec, seeds } });
+
+/** @type {(id: string, seeds: number) => Promise<CreatedMembers>} */
+export const addSeeds = (id, seeds) => call(run(id, "/seeds"), { method: "POST", body: { seeds } });
+
+const group = (/** @type {string} */ id, rest = "") =>
+  `/api/groups/${encodeURIComponent(id)}${rest}`;
+
+/**
+ * The mean and the band of a group between two updates, both included.
+ *
+ * @param {string} id
+ * @param {Object} wanted
+ * @param {number} wanted.from
+ * @param {number | null} wanted.to null: to the end.
+ * @param {number} wanted.points the greatest number of buckets.
+ * @param {string} [wanted.smoothing] "own" is the runs' own.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<GroupLoss>}
+ */
+export function getGroupLoss(id, { from, to, points, smoothing = "own" }, signal) {
+  const query = new URLSearchParams({
+    from: String(from),
+    ...(to !== null && { to: String(to) }),
+    points: String(points),
+    ...(smoothing !== "own" && { smoothing }),
+  });
+  return call(group(id, `/loss?${query}`), { signal });
+}
+
+/**
+ * The mean and the band of a metric of a group between two updates, both included.
+ *
+ * @param {string} id
+ * @param {number} from
+ * @param {number} to
+ * @param {number} points the greatest number of buckets.
+ * @param {AbortSignal} signal
+ * @param {string} name of the metric.
+ * @returns {Promise<GroupMetrics>}
+ */
+export const getGroupMetrics = (id, from, to, points, signal, name) =>
+  call(group(id, `/metrics?from=${from}&to=${to}&points=${points}&names=${name}`), { signal });
+
+/** @type {(id: string, change: {name: string}) => Promise<Group>} */
+export const changeGroup = (id, change) => call(group(id), { method: "PATCH", body: change });
+
+/** @type {(id: string, smoothLoss: number | null) => Promise<MemberFigures[]>} */
+export const getGroupFigures = (id, smoothLoss) =>
+  call(group(id, `/figures${smoothLoss === null ? "" : `?smooth_loss=${smoothLoss}`}`));
+
+/** @type {(groups: string[], loss: Differences["loss"]) => Promise<Differences>} */
+export const getDifferences = (groups, loss) =>
+  call(`/api/groups/differences?groups=${groups.join(",")}&loss=${loss}`);
 
 /** @type {(id: string, change: object) => Promise<Run>} */
 export const changeRun = (id, change) => call(run(id), { method: "PATCH", body: change });
@@ -205,6 +347,31 @@ export const saveCheckpoint = (id) => call(run(id, "/checkpoints"), { method: "P
 
 /** @type {(id: string) => Promise<Checkpoint[]>} oldest first. */
 export const listCheckpoints = (id) => call(run(id, "/checkpoints"));
+
+const sweep = (/** @type {string} */ id, rest = "") =>
+  `/api/sweeps/${encodeURIComponent(id)}${rest}`;
+
+/** @returns {Promise<Sweep[]>} newest first. */
+export const listSweeps = () => call("/api/sweeps");
+
+/** @type {(spec: SweepSpec) => Promise<Sweep>} */
+export const createSweep = (spec) => call("/api/sweeps", { method: "POST", body: spec });
+
+/** @type {(id: string) => Promise<Sweep>} */
+export const getSweep = (id) => call(sweep(id));
+
+/** @type {(id: string) => Promise<Sweep>} */
+export const pauseSweep = (id) => call(sweep(id, "/pause"), { method: "POST", body: {} });
+
+/** @type {(id: string) => Promise<Sweep>} */
+export const resumeSweep = (id) => call(sweep(id, "/resume"), { method: "POST", body: {} });
+
+/** @type {(id: string) => Promise<Sweep>} */
+export const stopSweep = (id) => call(sweep(id, "/stop"), { method: "POST", body: {} });
+
+/** @type {(id: string, withRuns: boolean) => Promise<null>} */
+export const deleteSweep = (id, withRuns) =>
+  call(sweep(id, withRuns ? "?runs=true" : ""), { method: "DELETE" });
 
 /** @type {(spec: Partial<RunSpec>, signal: AbortSignal) => Promise<any>} */
 export const estimateRun = (spec, signal) =>
@@ -337,7 +504,7 @@ async function getFile(path, signal) {
 }
 
 /** Where a saved passage can be downloaded. @type {(id: string, format: string) => string} */
-export const savedPassageFile = (id, format) => `${saved(id)}/file?format=${format}`;
+export const savedPassageFile = (id, format) => rooted(`${saved(id)}/file?format=${format}`);
 
 /**
  * Where all saved passages, or those of one run, can be downloaded.
@@ -345,7 +512,7 @@ export const savedPassageFile = (id, format) => `${saved(id)}/file?format=${form
  * @type {(format: string, ofRun: string) => string}
  */
 export const savedPassagesFile = (format, ofRun) =>
-  `/api/passages/file?${new URLSearchParams({ format, ...(ofRun && { run: ofRun }) })}`;
+  rooted(`/api/passages/file?${new URLSearchParams({ format, ...(ofRun && { run: ofRun }) })}`);
 
 /**
  * Save the model that wrote a passage, so that a link to the passage keeps working.
@@ -574,13 +741,13 @@ export const getExplainedLoss = (id, signal) => call(run(id, "/loss/explained"),
  * @type {(id: string, checkpoint: string) => string}
  */
 export const checkpointFile = (id, checkpoint) =>
-  run(id, `/checkpoints/${encodeURIComponent(checkpoint)}/file`);
+  rooted(run(id, `/checkpoints/${encodeURIComponent(checkpoint)}/file`));
 
 /** Where the best model's weights can be downloaded. @type {(id: string) => string} */
-export const weightsFile = (id) => run(id, "/weights");
+export const weightsFile = (id) => rooted(run(id, "/weights"));
 
 /** Where the page with the best model can be downloaded. @type {(id: string) => string} */
-export const standalonePage = (id) => run(id, "/standalone");
+export const standalonePage = (id) => rooted(run(id, "/standalone"));
 
 const ownLosses = (/** @type {string} */ id) => run(id, "/own-losses");
 
@@ -609,23 +776,24 @@ export async function getOwnLossesFile(id) {
 }
 
 /** Where the losses of every update can be downloaded. @type {(id: string) => string} */
-export const lossesFile = (id) => run(id, "/losses.csv");
+export const lossesFile = (id) => rooted(run(id, "/losses.csv"));
 
 /** Where the metrics of every measured update can be downloaded. @type {(id: string) => string} */
-export const metricsFile = (id) => run(id, "/metrics.csv");
+export const metricsFile = (id) => rooted(run(id, "/metrics.csv"));
 
 /** Where all samples can be downloaded. @type {(id: string) => string} */
-export const samplesFile = (id) => run(id, "/samples.jsonl");
+export const samplesFile = (id) => rooted(run(id, "/samples.jsonl"));
 
 /** Where the settings of a run can be downloaded. @type {(id: string) => string} */
-export const specFile = (id) => run(id, "/spec.json");
+export const specFile = (id) => rooted(run(id, "/spec.json"));
 
 /**
  * Where a whole run can be downloaded as one file.
  *
  * @type {(id: string, withText: boolean) => string}
  */
-export const runFile = (id, withText) => run(id, withText ? "/export" : "/export?text=false");
+export const runFile = (id, withText) =>
+  rooted(run(id, withText ? "/export" : "/export?text=false"));
 
 /**
  * Send a form. This uses XMLHttpRequest, since fetch does not report upload progress.
@@ -653,7 +821,7 @@ function upload(path, form, onProgress, signal, method = "POST") {
       }
     });
     signal?.addEventListener("abort", () => request.abort());
-    request.open(method, path);
+    request.open(method, rooted(path));
     request.send(form);
   });
 }

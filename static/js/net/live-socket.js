@@ -1,10 +1,12 @@
 /**
- * The messages of one run, over a WebSocket. It reconnects automatically and requests only the
- * messages it missed. Where no WebSocket gets through, it polls over HTTP until one does.
+ * The messages of one run, or of the wall, over a WebSocket. It reconnects automatically and
+ * requests only the messages it missed. Where no WebSocket gets through, it polls over HTTP until
+ * one does.
  *
  * It is independent of the page: messages and connection states go to two callbacks.
  */
 
+import { rooted } from "../lib/dom.js";
 import { MessagePoller, POLL_EVERY_S } from "./message-poller.js";
 import { websocketRefusal } from "./api.js";
 
@@ -20,9 +22,10 @@ const SNAPSHOT_WITHIN_S = 30;
 const MAX_DOUBLINGS = 3;
 const CHECK_EVERY_MS = 250;
 const UNKNOWN_RUN = 4404;
+const WRONG_KEY = 4403;
 
 export class LiveSocket {
-  #id;
+  #stream;
   #on;
   /** @type {WebSocket | null} null while waiting to reconnect. */
   #socket = null;
@@ -46,14 +49,15 @@ export class LiveSocket {
   #retryNow = () => this.#retry();
 
   /**
-   * @param {string} runId
+   * @param {import("./api.js").Stream} stream
    * @param {Object} on
-   * @param {(message: ServerMessage) => void} on.message
+   * @param {(message: any) => void} on.message
    * @param {(state: Connection) => void} on.connection
    *   The connection status "gone" means that the run does not exist.
+   * @param {() => void} [on.opened] called when a socket is open, before its first message.
    */
-  constructor(runId, on) {
-    this.#id = runId;
+  constructor(stream, on) {
+    this.#stream = stream;
     this.#on = on;
     window.addEventListener("online", this.#retryNow);
     document.addEventListener("visibilitychange", this.#retryNow);
@@ -72,6 +76,18 @@ export class LiveSocket {
     this.#poller?.stop();
   }
 
+  /**
+   * Send a message to the server, if the socket is open.
+   *
+   * @param {object} message
+   * @returns {boolean} whether it was sent.
+   */
+  send(message) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
   #open() {
     clearTimeout(this.#timer);
     this.#abandon();
@@ -81,9 +97,12 @@ export class LiveSocket {
     this.#socketHeardAt = performance.now();
     const query = this.#since === null ? "" : `?since=${this.#since}`;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const path = `/ws/runs/${encodeURIComponent(this.#id)}${query}`;
-    const socket = new WebSocket(`${scheme}://${location.host}${path}`);
+    const address = `${scheme}://${location.host}${rooted(this.#stream.socket)}${query}`;
+    const socket = new WebSocket(address);
     this.#socket = socket;
+    socket.addEventListener("open", () => {
+      if (socket === this.#socket) this.#on.opened?.();
+    });
     socket.addEventListener("message", (event) => {
       if (socket === this.#socket) this.#receiveFromSocket(JSON.parse(event.data));
     });
@@ -117,7 +136,7 @@ export class LiveSocket {
     if (!this.#poller) this.#report(status, details);
   }
 
-  /** @param {ServerMessage} message */
+  /** @param {any} message */
   #receiveFromSocket(message) {
     const first = !this.#heard;
     this.#heard = true;
@@ -134,7 +153,7 @@ export class LiveSocket {
     if (first || silent) this.#report("live");
   }
 
-  /** @param {ServerMessage} message */
+  /** @param {any} message */
   #receive(message) {
     this.#heardAt = performance.now();
     this.#messageAt = Date.now();
@@ -164,8 +183,8 @@ export class LiveSocket {
 
   /** @param {number} code */
   #onClose(code) {
-    if (code === UNKNOWN_RUN) {
-      this.#end();
+    if (code === UNKNOWN_RUN || code === WRONG_KEY) {
+      this.#end(code === WRONG_KEY ? "The presenter link is not valid." : null);
       return;
     }
     this.#socket = null;
@@ -173,9 +192,13 @@ export class LiveSocket {
     else this.#onRefusal();
   }
 
-  /** The run does not exist. */
-  #end() {
-    this.#report("gone");
+  /**
+   * The run does not exist.
+   *
+   * @param {string | null} [reason]
+   */
+  #end(reason = null) {
+    this.#report("gone", { reason });
     this.close();
   }
 
@@ -185,9 +208,9 @@ export class LiveSocket {
     this.#waitToRetry(this.#waitS);
     this.#waitS = Math.min(this.#waitS * 2, LONGEST_WAIT_S);
     if (this.#poller) return;
-    const reason = await websocketRefusal(this.#id);
+    const reason = await websocketRefusal(this.#stream);
     if (reason === null || this.#closed || this.#heard || this.#poller) return;
-    this.#poller = new MessagePoller(this.#id, () => this.#since, {
+    this.#poller = new MessagePoller(this.#stream, () => this.#since, {
       messages: (messages) => {
         messages.forEach((message) => this.#receive(message));
         this.#heardAt = performance.now();

@@ -1,4 +1,4 @@
-/** Asks for the messages of a run over HTTP, where no WebSocket gets through. */
+/** Asks for the messages of a stream over HTTP, where no WebSocket gets through. */
 
 import { getMessages, Problem } from "./api.js";
 
@@ -6,21 +6,21 @@ export const POLL_EVERY_S = 3;
 const NOT_FOUND = 404;
 
 export class MessagePoller {
-  #id;
+  #stream;
   #since;
   #on;
   #stopped = false;
 
   /**
-   * @param {string} runId
+   * @param {import("./api.js").Stream} stream
    * @param {() => number | null} since the number of the last message that has arrived.
    * @param {Object} on
-   * @param {(messages: ServerMessage[]) => void} on.messages called with each answer.
+   * @param {(messages: any[]) => void} on.messages called with each answer.
    * @param {() => void} on.unreachable called once; the poller has then stopped.
    * @param {() => void} on.gone called once: the run does not exist.
    */
-  constructor(runId, since, on) {
-    this.#id = runId;
+  constructor(stream, since, on) {
+    this.#stream = stream;
     this.#since = since;
     this.#on = on;
     this.#poll();
@@ -35,7 +35,7 @@ export class MessagePoller {
     // Nobody sees a hidden page.
     if (document.visibilityState === "visible") {
       try {
-        const messages = await getMessages(this.#id, this.#since());
+        const messages = await getMessages(this.#stream, this.#since());
         if (this.#stopped) return;
         this.#on.messages(messages);
       } catch (error) {

@@ -1,7 +1,7 @@
 /** The actions for a finished passage: save, copy, download, share, translate. */
 
 import * as api from "../net/api.js";
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, rooted, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { passageUrl } from "../state/passage-link.js";
 import { toast } from "../ui/toasts.js";
@@ -59,7 +59,8 @@ export class PassageActions {
       const words = saved.model_saved
         ? "Saved together with the model."
         : "Saved without the model, since there is not enough space.";
-      toast(words, { label: "Show", run: () => location.assign(`/passages?passage=${saved.id}`) });
+      const page = rooted(`/passages?passage=${saved.id}${location.hash}`);
+      toast(words, { label: "Show", run: () => location.assign(page) });
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);

@@ -1,6 +1,6 @@
 /** A saved passage as a card, with its actions. */
 
-import { el, icon, setText } from "../lib/dom.js";
+import { el, icon, rooted, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { LIMITS } from "../lib/limits.js";
 import { savedPassageFile } from "../net/api.js";
@@ -144,7 +144,10 @@ export class PassageCard {
       small("link", "Copy a link", {
         on: {
           click: () =>
-            this.#copy(`${location.origin}/passages?passage=${saved.id}`, "Link copied."),
+            this.#copy(
+              `${location.origin}${rooted("/passages")}?passage=${saved.id}`,
+              "Link copied.",
+            ),
         },
       }),
       small("save", "Download as .txt", {

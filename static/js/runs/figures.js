@@ -37,7 +37,9 @@ export function mountFigures(store) {
       put("best-note", run.best ? `at ${format.count(run.best.update)}` : "");
       put("speed", live ? speed(run, outdated) : format.NO_VALUE);
       const averaged = live && !outdated && run.state !== "running" && run.seconds > 0;
-      put("speed-note", averaged ? "average per second" : "updates per second");
+      const where = live && !outdated && !averaged ? format.onMachine(run.machine) : "";
+      const now = where ? `per second${where}` : "updates per second";
+      put("speed-note", averaged ? "average per second" : now);
       const read = shareRead(run);
       put("book", positionNote(run, characters, read));
       put("book-note", baselineNote(store.get()));

@@ -1,7 +1,7 @@
 /** The dialog that forks a run: the checkpoint, and the changes of the spec. */
 
 import * as api from "../net/api.js";
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, rooted, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { FieldErrors } from "../ui/field-errors.js";
 import { RunSpecForm } from "../spec/run-spec-form.js";
@@ -24,7 +24,7 @@ export const updateBeforeFork = ({ forked_from: { update } }) => Math.floor(upda
  * @param {Run} parent
  */
 export const compareUrl = (fork, parent) =>
-  `/compare?runs=${parent.id},${fork.id}&range=${updateBeforeFork(fork)}-`;
+  rooted(`/compare?runs=${parent.id},${fork.id}&range=${updateBeforeFork(fork)}-`);
 
 export class ForkDialog {
   #dialog = find("#fork-dialog");

@@ -1,7 +1,7 @@
 /** The dialog for a new run: the corpus, the settings, and an estimate of size and speed. */
 
 import * as api from "../net/api.js";
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, rooted, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { FieldErrors } from "../ui/field-errors.js";
 import { CorpusPicker } from "./corpus-picker.js";
@@ -11,6 +11,7 @@ import { download } from "../net/download.js";
 import { RunSpecForm } from "../spec/run-spec-form.js";
 import { readSpecFile, specFile } from "../spec/spec-file.js";
 import { formatSpec, parseSpec, specLink, withDefaults } from "../spec/spec-link.js";
+import { SweepForm } from "../spec/sweep-form.js";
 import {
   DEFAULT_SPEC,
   describeOverrides,
@@ -34,6 +35,8 @@ export class NewRunDialog {
   /** @type {string | null} */
   #suggested = null; // the name of the last uploaded corpus, suggested for the run
   #settings;
+  /** @type {SweepForm} */
+  #sweep;
   #weights = new GivenWeights((sizes) => this.#settings.fill(sizes));
   #presets = Object.entries(PRESETS).map(([name, preset]) =>
     el("button", {
@@ -56,6 +59,8 @@ export class NewRunDialog {
     const { name } = this.#form.elements;
     find("#presets").replaceChildren(...this.#presets);
     this.#settings = new RunSpecForm(this.#form, FORMS.new, () => this.#describe());
+    const valueOf = (/** @type {string} */ field) => this.#settings.spec()[field];
+    this.#sweep = new SweepForm(this.#form, valueOf, () => this.#describe());
     this.#corpora = new CorpusPicker(store, {
       changed: (corpus) => {
         this.#corpus = corpus;
@@ -66,7 +71,7 @@ export class NewRunDialog {
       },
       busy: (busy) => (this.#start.disabled = busy),
       added: (corpus) => {
-        name.value ||= corpus.name;
+        if (!name.value || name.value === this.#suggested) name.value = corpus.name;
         this.#suggested = corpus.name;
       },
       over: () => this.open(),
@@ -92,7 +97,7 @@ export class NewRunDialog {
     find("#spec-save").addEventListener("click", () => this.#save());
     find("#spec-link").addEventListener("click", () => this.#copyLink());
     this.#dialog.addEventListener("close", () => {
-      this.#store.dispatch({ type: "newRun", text: null });
+      this.#store.dispatch({ type: "newRun", text: null, vary: null });
       this.#estimate.cancel();
       this.#weights.remove();
       this.#corpora.endQuestions();
@@ -112,6 +117,7 @@ export class NewRunDialog {
     this.#errors.clear();
     setText(this.#problem, reason);
     setText(this.#status, "");
+    this.#sweep.fill(null);
     this.#settings.fill(spec);
     this.#dialog.showModal();
     await this.#showingProblem(() => this.#corpora.load(spec.corpus));
@@ -121,9 +127,11 @@ export class NewRunDialog {
    * Open the dialog with the settings of a link. Viewers may only look at them.
    *
    * @param {string} text see spec/spec-link.js.
+   * @param {string | null} vary see spec/ranges.js; null: a single run.
    */
-  async openLink(text) {
+  async openLink(text, vary) {
     await this.open();
+    if (vary !== null) this.#sweep.fill(vary);
     const taken = await this.#take(parseSpec(text), "The link was not used.");
     if (this.#store.get().operator) return;
     const about = taken ? " These are the settings of the link." : "";
@@ -168,7 +176,7 @@ export class NewRunDialog {
   }
 
   async #copyLink() {
-    const address = specLink(this.#linkText());
+    const address = specLink(this.#linkText(), this.#sweep.text);
     try {
       await navigator.clipboard.writeText(address);
       setText(this.#status, "Link copied.");
@@ -218,9 +226,12 @@ export class NewRunDialog {
     const about = PRESET_DESCRIPTIONS[matching[0]] ?? "Custom settings.";
     setText(find("#preset-about"), about);
     setText(find("#parameter-count"), sizeText(spec, this.#corpus));
+    this.#sweep?.update();
+    const runs = this.#sweep?.runs ?? 0;
+    setText(this.#start, runs ? sweepButton(runs) : "Start training");
     if (!this.#corpus || !this.#dialog.open) return;
-    this.#store.dispatch({ type: "newRun", text: this.#linkText() });
-    if (this.#store.get().operator) this.#estimate.ask(this.#spec());
+    this.#store.dispatch({ type: "newRun", text: this.#linkText(), vary: this.#sweep.text });
+    if (this.#store.get().operator) this.#estimate.ask(this.#spec(), runs);
   }
 
   async #submit() {
@@ -231,19 +242,67 @@ export class NewRunDialog {
     try {
       const { file } = this.#weights;
       const spec = this.#spec();
-      const run = await (file ? api.createRunFromParameters(spec, file) : api.createRun(spec));
+      if (this.#sweep.runs) {
+        const { id } = await api.createSweep(this.#sweep.request(spec));
+        this.#corpora.answer(spec.corpus);
+        location.assign(rooted(`/sweeps?sweep=${encodeURIComponent(id)}${location.hash}`));
+        return;
+      }
+      const run = await create(spec, seedsOf(this.#form), file);
       this.#corpora.answer(run.corpus);
       this.#dialog.close();
       this.#created(run);
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
-      const { unplaced, first } = this.#errors.show(error.fields);
+      const { unplaced, first } = this.#errors.show(error.fields.map(ofField));
       first?.focus();
       const named = unplaced.map(({ field, message }) => `${field}: ${message}`).join(" ");
       if (named || !error.fields.length) setText(this.#problem, named || error.message);
     } finally {
       this.#start.disabled = false;
     }
+  }
+}
+
+/** @param {number} runs */
+const sweepButton = (runs) => `Start a sweep of ${format.plural(runs, "run", "runs")}`;
+
+/**
+ * A message of the server at the field that it is about: "parameters.hidden_size.values" and
+ * "spec.hidden_size" are both about the hidden size.
+ *
+ * @param {{field: string, message: string}} error
+ */
+const ofField = ({ field, message }) => ({
+  field: field.replace(/^(?:parameters|spec)\.(\w+).*$/, "$1"),
+  message,
+});
+/** The form's field for the number of seeds; a sweep has another. */
+const SEEDS = "group_seeds";
+
+/** How many runs with different seeds are wanted. @param {any} form */
+const seedsOf = (form) => Number(form.elements.group_seeds.value || 1);
+
+/**
+ * Create a run, or a group of them with different seeds; return the first.
+ *
+ * @param {Partial<RunSpec>} spec
+ * @param {number} seeds
+ * @param {File | null} file of weights.
+ * @returns {Promise<Run>}
+ */
+async function create(spec, seeds, file) {
+  if (seeds === 1) return file ? api.createRunFromParameters(spec, file) : api.createRun(spec);
+  if (file) {
+    const message = "must be 1: the weights of the file are the same for every seed";
+    throw new api.Problem("", 422, [{ field: SEEDS, message }]);
+  }
+  try {
+    return (await api.createGroup(spec, seeds)).runs[0];
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    const atSeeds = ({ field, message }) => ({ field: field === "seeds" ? SEEDS : field, message });
+    throw new api.Problem(error.message, error.status, error.fields.map(atSeeds));
   }
 }
 

@@ -57,6 +57,12 @@ export class RunControls {
     );
   }
 
+  /** Pause, and then make a step of one update. */
+  async pauseAndStep() {
+    if (this.#store.get().run?.state === "running") await this.togglePause();
+    if (this.#store.get().run?.state === "paused") await this.#stepBy(1);
+  }
+
   /** Resume with half the learning rate, the usual remedy for a loss that diverged. */
   resumeAtHalfRate() {
     return this.#request(this.#pause, async (run) => {

@@ -175,14 +175,16 @@ function divergence({ state, update, diverged_since: since, spec }) {
   };
 }
 
-/** Which runs a queued run waits for, and its place among those that wait. */
-function queueText(run, runs) {
+/** Which runs a queued run waits for, and its place among those that wait; where it starts. */
+export function queueText(run, runs) {
   const training = runs.filter(({ state }) => state === "running").map(({ name }) => `“${name}”`);
-  const others = runs.filter(({ state, id }) => state === "queued" && id !== run.id).length;
+  const others = runs.filter(({ queue_position: at, id }) => at && id !== run.id).length;
   const place = run.queue_position;
-  const behind = training.length ? format.joinWords(training) : "the runs that are training";
-  const beside = others && place ? ` It is number ${place} of ${others + 1} that wait.` : "";
-  return `Queued behind ${behind}. It starts automatically when a core is free.${beside}`;
+  const reason = run.waiting_for ? ` ${run.waiting_for}` : "";
+  if (!place) return `Starting.${reason}`;
+  const behind = training.length ? ` behind ${format.joinWords(training)}` : "";
+  const beside = others ? ` It is number ${place} of ${others + 1} that wait.` : "";
+  return `Queued${behind}.${reason} It starts automatically.${beside}`;
 }
 
 const interruption = (run, operator) =>

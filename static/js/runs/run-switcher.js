@@ -6,9 +6,13 @@
 import * as api from "../net/api.js";
 import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
+import { memoize } from "../lib/memoize.js";
 import { networkSummary } from "../lib/network-summary.js";
 import { isOutdated } from "../ui/connection.js";
-import { listedRuns } from "../ui/run-list.js";
+import { folded, groupLabel, statesSentence } from "../run-lists/groups.js";
+import { distinctions } from "../run-lists/labels.js";
+import { listedRuns } from "../run-lists/order.js";
+import { moreRow, PAGE_RUNS } from "../run-lists/pages.js";
 import { popover } from "../ui/popover.js";
 import { aboutRun, toast } from "../ui/toasts.js";
 import { nameField } from "./inline-rename.js";
@@ -37,6 +41,9 @@ export class RunSwitcher {
   #filter = find("#run-filter");
   #batch = document.querySelector("#run-batch"); // only for the operator
   #selected = new Set(); // ids
+  #unfolded = new Set(); // ids of groups
+  #rows = new Map(); // id -> {item, looks}
+  #shown = PAGE_RUNS;
   #stopDialog = find("#stop-dialog");
   /** @type {Run[]} */
   #stopping = []; // the runs for which the stop dialog is open
@@ -52,7 +59,10 @@ export class RunSwitcher {
     this.#currentRun = currentRun;
     this.#panel = popover(this.#button, find("#run-panel"), () => this.#opened());
     for (const input of [this.#search, this.#filter]) {
-      input.addEventListener("input", () => this.#fill());
+      input.addEventListener("input", () => {
+        this.#shown = PAGE_RUNS;
+        this.#fill();
+      });
     }
     this.#mountBatch();
     store.watch(
@@ -78,7 +88,6 @@ export class RunSwitcher {
     setText(find("#run-state"), run ? headerState(run.state, outdated, replayed) : "");
     find("#run-dot").dataset.state = run?.state ?? "";
     this.#button.title = run ? `${run.name}: ${format.knownState(run.state, outdated)}` : "";
-    document.title = run ? `${run.name} · Hurrah` : "Hurrah";
   }
 
   #opened() {
@@ -86,6 +95,8 @@ export class RunSwitcher {
     this.#search.value = "";
     this.#filter.value = "all";
     this.#selected.clear();
+    this.#shown = PAGE_RUNS;
+    this.#rows.clear();
     this.#fill();
     this.#currentRun.refreshRuns();
     clearInterval(this.#timer);
@@ -99,22 +110,59 @@ export class RunSwitcher {
     if (this.#renaming) return;
     const focused = this.#focused();
     const listed = this.#listed();
-    this.#list.replaceChildren(...listed.map((each) => this.#row(each)));
+    const known = distinctions(this.#store.get().runs ?? []);
+    const waiting = this.#waiting();
+    const entries = this.#foldedOf(listed);
+    const rowOf = (/** @type {Run} */ run, /** @type {boolean} */ inGroup) => {
+      const row = this.#rowOf(run, waiting, known.get(run.id)?.more, inGroup);
+      row.classList.toggle("run-member", inGroup);
+      return row;
+    };
+    const items = entries.slice(0, this.#shown).flatMap(({ run, group }) => {
+      if (run) return [rowOf(run, false)];
+      const open = this.#unfolded.has(group.id);
+      const members = open ? group.members.map((each) => rowOf(each, true)) : [];
+      return [this.#groupRow(group, open), ...members];
+    });
     if (!listed.length) {
       const none = this.#store.get().runs?.length ? "No run matches." : "No runs yet.";
-      this.#list.append(el("li", { class: "hint", text: none }));
+      items.push(el("li", { class: "hint", text: none }));
     }
-    if (focused) this.#focus(...focused);
+    if (entries.length > this.#shown) {
+      items.push(moreRow(this.#shown, entries.length, () => this.#showMore()));
+    }
+    // A row that is the same keeps its element, the focus and the state of the pointer.
+    const same = items.every((item, i) => this.#list.children[i] === item);
+    if (!same || items.length !== this.#list.children.length) {
+      this.#list.replaceChildren(...items);
+      if (focused) this.#focus(...focused);
+    }
     this.#showBatch();
+  }
+
+  #showMore() {
+    const first = this.#shown;
+    this.#shown += PAGE_RUNS;
+    this.#fill();
+    this.#list.children[first]?.querySelector("button").focus();
   }
 
   /** @returns {Run[]} */
   #listed() {
     const { runs, run } = this.#store.get();
-    // Live data is newer than the list.
-    const fresh = (runs ?? []).map((each) => (each.id === run?.id ? run : each));
-    return listedRuns(fresh, { text: this.#search.value, filter: this.#filter.value });
+    return this.#listedOf(runs, run, this.#search.value, this.#filter.value);
   }
+
+  #listedOf = memoize(
+    (...given) => given,
+    (/** @type {Run[] | null} */ runs, /** @type {Run | null} */ run, text, filter) => {
+      // Live data is newer than the list.
+      const fresh = (runs ?? []).map((each) => (each.id === run?.id ? run : each));
+      return listedRuns(fresh, { text, filter });
+    },
+  );
+
+  #foldedOf = memoize((runs) => [runs], folded);
 
   // --- Several runs at once ---
 
@@ -206,14 +254,35 @@ export class RunSwitcher {
       else this.#selected.delete(id);
       this.#showBatch();
     };
-    const input = el("input", { type: "checkbox", "aria-label": `Select ${name}`, on: { change } });
-    input.checked = this.#selected.has(id);
-    return input;
+    return el("input", { type: "checkbox", "aria-label": `Select ${name}`, on: { change } });
   }
 
-  #row(run) {
+  /**
+   * The row of a run: that of the last time, if it looks the same.
+   *
+   * @param {Run} run
+   * @param {number} waiting the number of runs that wait.
+   * @param {string | undefined} more what tells it apart from other runs with its name.
+   * @param {boolean} inGroup whether the row above describes its network.
+   */
+  #rowOf(run, waiting, more, inGroup) {
+    const current = run.id === this.#store.get().runId;
+    const state = stateLine(run, isOutdated(this.#store.get()));
+    const words = inGroup ? [state] : [more, state, summary(run)];
+    const about = words.filter(Boolean).join("; ");
+    const looks = [run.name, run.state, about, current, run.queue_position, waiting].join("\n");
+    let seen = this.#rows.get(run.id);
+    if (seen?.looks !== looks) {
+      seen = { looks, item: this.#row(run, about, waiting) };
+      this.#rows.set(run.id, seen);
+    }
+    const checkbox = seen.item.querySelector(":scope > input");
+    if (checkbox) checkbox.checked = this.#selected.has(run.id);
+    return seen.item;
+  }
+
+  #row(run, about, waiting) {
     const { runId, operator } = this.#store.get();
-    const outdated = isOutdated(this.#store.get());
     const open = () => {
       this.#panel.close();
       this.#currentRun.open(run.id);
@@ -226,7 +295,7 @@ export class RunSwitcher {
         { type: "button", class: "run-open", on: { click: open } },
         el("span", { class: "dot", "data-state": run.state }),
         el("span", { class: "run-name", text: run.name }),
-        el("span", { class: "run-about", text: `${stateLine(run, outdated)}; ${summary(run)}` }),
+        el("span", { class: "run-about", text: about }),
       ),
     );
     if (operator) {
@@ -234,10 +303,72 @@ export class RunSwitcher {
         small("edit", `Rename ${run.name}`, () => this.#rename(item, run)),
         small("trash", `Delete ${run.name}`, () => this.#remove(run)),
       );
-      if (this.#waiting() > 1 && run.queue_position) item.append(...this.#moves(run));
+      if (waiting > 1 && run.queue_position) item.append(...this.#moves(run));
       item.append(this.#checkbox(run));
     }
     return item;
+  }
+
+  /**
+   * The row of the runs of a group, which opens the rows of the single ones below it.
+   *
+   * @param {import("../run-lists/groups.js").ListedGroup} group
+   * @param {boolean} open
+   */
+  #groupRow(group, open) {
+    const { runId, operator } = this.#store.get();
+    const { id, name, members } = group;
+    const key = `group ${id}`;
+    const current = members.some((each) => each.id === runId);
+    const label = groupLabel(group);
+    const about = `${statesSentence(members)}; ${summary(members[0])}`;
+    const chosen = members.filter((each) => this.#selected.has(each.id)).length;
+    const looks = [label, about, open, current].join("\n");
+    let seen = this.#rows.get(key);
+    if (seen?.looks !== looks) {
+      const shown = members.find(({ state }) => state === "running") ?? members[0];
+      const toggle = () => {
+        if (!this.#unfolded.delete(id)) this.#unfolded.add(id);
+        this.#fill();
+      };
+      const item = el(
+        "li",
+        { class: "run-row", "data-run": key, "aria-current": current ? "true" : null },
+        el(
+          "button",
+          {
+            ...{ type: "button", class: "run-open", "aria-expanded": String(open) },
+            on: { click: toggle },
+          },
+          el("span", { class: "dot", "data-state": shown.state }),
+          el("span", { class: "run-name", text: label }, icon(open ? "up" : "down")),
+          el("span", { class: "run-about", text: about }),
+        ),
+      );
+      if (operator) {
+        const all = `all ${members.length} runs of ${name}`;
+        const change = ({ target }) => {
+          for (const each of members) {
+            if (target.checked) this.#selected.add(each.id);
+            else this.#selected.delete(each.id);
+          }
+          this.#fill();
+        };
+        item.append(
+          small("edit", `Rename ${name}`, () => this.#renameGroup(item, group)),
+          small("trash", `Delete ${all}`, () => this.#removeAll(members)),
+          el("input", { type: "checkbox", "aria-label": `Select ${all}`, on: { change } }),
+        );
+      }
+      seen = { looks, item };
+      this.#rows.set(key, seen);
+    }
+    const checkbox = seen.item.querySelector(":scope > input");
+    if (checkbox) {
+      checkbox.checked = chosen === members.length;
+      checkbox.indeterminate = chosen > 0 && chosen < members.length;
+    }
+    return seen.item;
   }
 
   /** The number of runs that wait. */
@@ -278,17 +409,33 @@ export class RunSwitcher {
   }
 
   #rename(item, run) {
-    this.#renaming = true;
     const renamed = (now) => {
       this.#store.dispatch({ type: "run", run: now });
       this.#currentRun.refreshRuns();
     };
-    const field = nameField(run, renamed, () => {
+    const done = this.#becomesForm(run.id);
+    item.replaceChildren(nameField(run, api.changeRun, renamed, done));
+  }
+
+  #renameGroup(item, group) {
+    const done = this.#becomesForm(`group ${group.id}`);
+    const renamed = () => this.#currentRun.refreshRuns();
+    item.replaceChildren(nameField(group, api.changeGroup, renamed, done));
+  }
+
+  /**
+   * Leave the list as it is while a row is a form; returns what ends this.
+   *
+   * @param {string} key of the row.
+   */
+  #becomesForm(key) {
+    this.#renaming = true;
+    this.#rows.delete(key);
+    return () => {
       this.#renaming = false;
       this.#fill();
-      this.#focus(run.id, 1);
-    });
-    item.replaceChildren(field);
+      this.#focus(key, 1);
+    };
   }
 
   #remove(run) {
@@ -336,9 +483,10 @@ const summary = (run) =>
     .join(", ");
 
 /** "paused at 1,200"; "was training at 1,200"; "waiting for a free core, number 2, at 0" */
-function stateLine({ state, update, queue_position: place }, outdated) {
+function stateLine({ state, update, queue_position: place, machine }, outdated) {
   const number = state === "queued" && place ? `, number ${place},` : "";
-  return `${format.knownState(state, outdated)}${number} at ${format.count(update)}`;
+  const where = state === "running" ? format.onMachine(machine) : "";
+  return `${format.knownState(state, outdated)}${where}${number} at ${format.count(update)}`;
 }
 
 function small(name, label, click) {

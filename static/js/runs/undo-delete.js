@@ -13,8 +13,8 @@ import { toast, UNDO_MS } from "../ui/toasts.js";
 const KEY = "hurrah-deleting";
 
 /**
- * @typedef {{id: string, run: string, name: string}} Deletable a run (`id` equals `run`) or a
- *   checkpoint of that run; `name` is used in messages.
+ * @typedef {{id: string, run: string, name: string, sweep?: "alone" | "with runs"}} Deletable a run
+ *   (`id` equals `run`), a checkpoint of that run, or a sweep; `name` is used in messages.
  */
 
 export class UndoDelete {
@@ -76,9 +76,11 @@ export class UndoDelete {
     onUndo();
   }
 
-  async #finish({ id, run }) {
+  /** @param {Deletable} thing */
+  async #finish({ id, run, sweep }) {
     try {
-      await (id === run ? api.deleteRun(run) : api.deleteCheckpoint(run, id));
+      if (sweep) await api.deleteSweep(id, sweep === "with runs");
+      else await (id === run ? api.deleteRun(run) : api.deleteCheckpoint(run, id));
       this.#gone.add(id);
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;

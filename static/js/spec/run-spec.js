@@ -13,6 +13,7 @@ import * as format from "../lib/format.js";
  *
  * @typedef {Object} SpecField
  * @property {string} name
+ * @property {string} label
  * @property {"select" | "number" | "text" | "words" | "checkbox"} control
  * @property {(string | number)[]} choices the values of a select.
  * @property {"plain" | "count" | "share" | "seconds" | "pace" | "words"} display
@@ -183,10 +184,20 @@ export const columnOf = (name) => /** @type {SpecColumn} */ (FIELDS[name].column
  * @returns {string}
  */
 export function valueText(name, spec) {
+  const isShared = spec[name] !== null && namesInPhrase(columnOf(name)).length > 1;
+  return isShared ? phraseOf(name, spec) : settingText(name, spec[name]);
+}
+
+/**
+ * The text of a value of a field by itself.
+ *
+ * @param {string} name
+ * @param {any} value
+ * @returns {string}
+ */
+export function settingText(name, value) {
   const { display, null: none } = FIELDS[name];
-  if (none && spec[name] === null) return none.label;
-  const isShared = namesInPhrase(columnOf(name)).length > 1;
-  return isShared ? phraseOf(name, spec) : DISPLAYS[display](spec[name]);
+  return none && value === null ? none.label : DISPLAYS[display](value);
 }
 
 /**

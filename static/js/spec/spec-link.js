@@ -7,6 +7,7 @@
  * name of the corpus follows its id, for the message on a server that does not have the corpus.
  */
 
+import { rooted } from "../lib/dom.js";
 import { readable } from "../net/query.js";
 import { problemOf } from "./spec-check.js";
 import { DEFAULT_SPEC, FIELDS } from "./run-spec.js";
@@ -71,9 +72,12 @@ export function parseSpec(text) {
  * The address that opens the form with a spec.
  *
  * @param {string} text see `formatSpec`.
+ * @param {string | null} [vary] what varies in a sweep, see ranges.js.
  */
-export const specLink = (text) =>
-  `${location.origin}/?${readable(new URLSearchParams({ new: text }))}`;
+export function specLink(text, vary = null) {
+  const params = new URLSearchParams({ new: text, ...(vary !== null && { vary }) });
+  return `${location.origin}${rooted("/")}?${readable(params)}`;
+}
 
 /**
  * @param {string} name

@@ -65,7 +65,27 @@ export class CurrentRun {
   open(id) {
     if (id === this.#store.get().runId) return;
     this.#show(id);
-    history.pushState(null, "", urlOf(this.#store.get()));
+    history.pushState(null, "", urlOf(this.#store.get()) + location.hash);
+  }
+
+  /**
+   * Show what the presenter of a lecture looks at. What is loaded for the same range and the same
+   * smoothing stays.
+   *
+   * @param {string} search the URL from the question mark on.
+   */
+  follow(search) {
+    const state = this.#store.get();
+    const view = stateFromUrl(search);
+    const id = view.runId ?? this.defaultRunId();
+    if (id === state.runId) {
+      const { range = null, smoothing = null } = view;
+      if (JSON.stringify(range) === JSON.stringify(state.range?.map(Math.round) ?? null)) {
+        Object.assign(view, { range: state.range, detail: state.detail });
+      }
+      if (smoothing === state.smoothing) view.smoothed = state.smoothed;
+    }
+    this.#show(id, view);
   }
 
   /**
@@ -105,7 +125,7 @@ export class CurrentRun {
     if (!moved) return;
     this.#socket = null;
     if (!id) return;
-    this.#socket = new LiveSocket(id, {
+    this.#socket = new LiveSocket(api.runStream(id), {
       message: (message) => this.#receive(message),
       connection: (connection) => {
         this.#store.dispatch({ type: "connection", connection });

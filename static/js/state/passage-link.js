@@ -6,6 +6,7 @@
  * the model, or the name of a model such as "best". Several temperatures are shown side by side.
  */
 
+import { rooted } from "../lib/dom.js";
 import { LIMITS } from "../lib/limits.js";
 
 const MODEL = /^(\d{1,15})-([0-9a-f]{24})$/;
@@ -108,5 +109,5 @@ export function passageFromParams(params) {
  */
 export function passageUrl(run, passage) {
   const params = new URLSearchParams({ run });
-  return setPassageParams(params, passage) ? `${location.origin}/?${params}` : null;
+  return setPassageParams(params, passage) ? `${location.origin}${rooted("/")}?${params}` : null;
 }

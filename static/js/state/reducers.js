@@ -36,6 +36,7 @@ const EMPTY_RUN = {
   metrics: NO_METRICS,
   metricDetail: null, // finer metrics of the updates in view
   ownLosses: null, // the user's losses over the chart
+  groupLoss: null, // the band of the run's group
   freshHurrah: null,
   knownHurrahs: [], // words that were a hurrah already
   newHurrah: null,
@@ -49,13 +50,14 @@ const EMPTY_RUN = {
 /**
  * The axes, which stay the same when another run is opened.
  *
- * @type {Pick<WatchState, "xAxis" | "unit" | "lossScale" | "smoothing">}
+ * @type {Pick<WatchState, "xAxis" | "unit" | "lossScale" | "smoothing" | "seeds">}
  */
 const DEFAULT_AXES = {
   xAxis: "updates",
   unit: "sequence",
   lossScale: "linear",
   smoothing: OWN_SMOOTHING,
+  seeds: "range",
 };
 
 /**
@@ -77,6 +79,7 @@ export const initialState = ({ operator }) => ({
   curveTab: "time",
   metricsShown: false,
   newRun: null,
+  vary: null,
   ...DEFAULT_AXES,
   ...EMPTY_RUN,
 });
@@ -136,12 +139,15 @@ const ACTION_HANDLERS = {
 
   /** The user's losses over the chart; null for none. */
   ownLosses: (state, { ownLosses }) => ({ ...state, ownLosses }),
+  groupLoss: (state, { runId, loss }) =>
+    runId === state.runId ? { ...state, groupLoss: loss } : state,
 
   /** The passage in the drawer; null for none. */
   passage: (state, { passage }) => (passage === state.passage ? state : { ...state, passage }),
 
   /** The settings in the form for a new run, as the URL has them; null while it is closed. */
-  newRun: (state, { text }) => (text === state.newRun ? state : { ...state, newRun: text }),
+  newRun: (state, { text, vary }) =>
+    text === state.newRun && vary === state.vary ? state : { ...state, newRun: text, vary },
 
   /** Pin the sample at an update, optionally as it was written; null follows the newest one. */
   pin: (state, { update, asWritten = false }) => ({

@@ -9,6 +9,7 @@
 import { readable } from "../net/query.js";
 import { X_AXES, LOSS_UNITS } from "../curve/axes.js";
 import { passageFromParams, setPassageParams } from "./passage-link.js";
+import { SEED_BANDS } from "../curve/seed-band.js";
 import { SMOOTHINGS } from "../curve/smoothing.js";
 
 const DEBOUNCE_MS = 250; // browsers limit how often a page may change its URL
@@ -33,6 +34,7 @@ const PARAMETERS = {
   y: oneOf("unit", LOSS_UNITS),
   yscale: oneOf("lossScale", ["linear", "log"]),
   smoothing: oneOf("smoothing", SMOOTHINGS),
+  seeds: oneOf("seeds", SEED_BANDS),
   /** The updates in view, "1200-5000". */
   range: {
     read: ({ range }) => range && range.map(Math.round).join("-"),
@@ -59,6 +61,7 @@ const PARAMETERS = {
   },
   /** The settings in the form for a new run. The form reads them itself, see spec/spec-link.js. */
   new: { read: ({ newRun }) => newRun, parse: () => null },
+  vary: { read: ({ vary }) => vary, parse: () => null },
 };
 
 /**
@@ -75,6 +78,28 @@ export function stateFromUrl(search, parameters = PARAMETERS) {
   });
   const passage = passageFromParams(params);
   return Object.assign({}, ...parts, passage && { passage });
+}
+
+/**
+ * The part of the state that a URL sets while the page is open: what the URL omits gets the value
+ * of `initial`, and a value that is equal to the current one stays the same object.
+ *
+ * @param {string} search the URL from the question mark on.
+ * @param {Record<string, UrlParameter>} parameters
+ * @param {string[]} keys those parts of the state that the parameters set.
+ * @param {any} initial
+ * @param {any} current
+ * @returns {any}
+ */
+export function changedView(search, parameters, keys, initial, current) {
+  const view = stateFromUrl(search, parameters);
+  return Object.fromEntries(
+    keys.map((key) => {
+      const value = key in view ? view[key] : initial[key];
+      const same = JSON.stringify(value) === JSON.stringify(current[key]);
+      return [key, same ? current[key] : value];
+    }),
+  );
 }
 
 /**
@@ -105,7 +130,7 @@ export function mountUrlState(store, parameters = PARAMETERS) {
   const follow = () => {
     timer = null;
     const url = urlOf(store.get(), parameters);
-    if (url !== location.search) history.replaceState(null, "", url);
+    if (url !== location.search) history.replaceState(null, "", url + location.hash);
   };
   store.watch(
     (state) => [state.passage, ...Object.values(parameters).map(({ read }) => read(state))],

@@ -1,5 +1,7 @@
 /** The link back from other pages to the run that was watched in this window. */
 
+import { rooted } from "../lib/dom.js";
+
 const KEY = "hurrah-watched";
 
 /** Store which run is in view, until the window is closed. */
@@ -16,8 +18,8 @@ export function rememberRun(id) {
 export function mountBackLink() {
   const id = rememberedRun();
   if (!id) return;
-  for (const link of document.querySelectorAll("a[href='/']")) {
-    link.setAttribute("href", `/?run=${encodeURIComponent(id)}`);
+  for (const link of document.querySelectorAll(`a[href="${rooted("/")}"]`)) {
+    link.setAttribute("href", rooted(`/?run=${encodeURIComponent(id)}`));
   }
 }
 

@@ -33,9 +33,9 @@ export function showConnection(connection, outdated) {
 }
 
 /**
- * Whether the page shows a run of which there has been no news.
+ * Whether the page shows a run, or runs, of which there has been no news.
  *
- * @param {{connection: Connection, run: Run | null}} state
+ * @param {{connection: Connection, run: object | null}} state
  */
 export const isOutdated = ({ connection, run }) => run !== null && !isCurrent(connection);
 

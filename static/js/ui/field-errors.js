@@ -15,7 +15,7 @@ export class FieldErrors {
     this.#prefix = prefix;
     form.addEventListener("input", ({ target }) => {
       const { name } = /** @type {HTMLInputElement} */ (target);
-      if (name) this.#set(name.replace(/-null$/, ""), "");
+      if (name) this.#set(name.replace(/-(?:null|vary)$/, ""), "");
     });
   }
 

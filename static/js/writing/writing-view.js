@@ -12,7 +12,7 @@ const WHY_EMPTY = {
   stopped: "Nothing was written",
 };
 const FADE_MS = 220;
-const CHARACTER_PX = textScaled(8.7); // a generous average at this font size
+const CHARACTER_PX = 8.7; // a generous average at this font size
 const SPARE_LINES = 2;
 
 /** @param {WatchStore} store */
@@ -63,7 +63,7 @@ function reserveHeight(host, store) {
   const measure = () => {
     const length = store.get().run?.spec.sample_length;
     if (!length || !host.clientWidth) return;
-    const lines = Math.ceil((length * CHARACTER_PX) / host.clientWidth) + SPARE_LINES;
+    const lines = Math.ceil((length * textScaled(CHARACTER_PX)) / host.clientWidth) + SPARE_LINES;
     host.style.setProperty("--lines", String(lines));
   };
   store.watch((state) => [state.run?.spec.sample_length], measure);

@@ -42,10 +42,10 @@ def finished(keep_run: Callable[..., str]) -> str:
 
 
 def test_a_live_curve_keeps_its_zoom_rests_while_hidden_and_is_drawn_to_its_last_update(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(pace=2_500, max_updates=None, hidden_size=4, sequence_length=4)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     eventually(lambda: figure(page, "update"), lambda update: update > 500, "some updates")
     follow = page.locator("#follow")
     expect(follow).to_have_attribute("aria-pressed", "true")
@@ -88,9 +88,9 @@ def test_a_live_curve_keeps_its_zoom_rests_while_hidden_and_is_drawn_to_its_last
 
 
 def test_a_finished_curve_names_its_references_and_can_be_scaled_zoomed_and_downloaded(
-    server: Server, window: Window, finished: str
+    server: Server, lasting_window: Window, finished: str
 ) -> None:
-    page = window.open(server, finished)
+    page = lasting_window.open(server, finished)
     expect(page.locator("#notice")).to_contain_text("Finished at update 3,000")
     for name in ("uniform", "unigram", "bigram"):
         expect(page.locator("#chart .annotation-text", has_text=name).first).to_be_visible()
@@ -122,9 +122,9 @@ def test_a_finished_curve_names_its_references_and_can_be_scaled_zoomed_and_down
     expect(follow).to_have_attribute("aria-pressed", "true")
 
 
-def test_hovering_does_not_redraw_the_chart(server: Server, window: Window) -> None:
+def test_hovering_does_not_redraw_the_chart(server: Server, lasting_window: Window) -> None:
     run = server.create_run(paused=True, sample_every=20, hidden_size=8)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 300})
     expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
     marked = (
@@ -133,6 +133,8 @@ def test_hovering_does_not_redraw_the_chart(server: Server, window: Window) -> N
         ".flatMap(({ x }) => x))"
     )
     eventually(lambda: page.evaluate(marked), (300).__eq__, "the last mark to be drawn")
+    # All updates have been fetched.
+    expect(page.locator("#resolution")).to_have_text("1 point = 1 update")
     ring, box = page.locator("#viewed-ring"), plot_box(page)
     page.evaluate(
         "window.drawings = 1;"
@@ -159,7 +161,8 @@ def test_a_preview_is_drawn_before_the_chart_library_is_loaded(
 ) -> None:
     waiting: list[Route] = []
     window.page.route("**/plotly-basic.min.js", lambda route: waiting.append(route))  # noqa: PLW0108
-    window.page.goto(f"{server.url}?run={finished}")
+    # Its preload holds up the end of loading.
+    window.page.goto(f"{server.url}?run={finished}", wait_until="domcontentloaded")
     line = window.page.locator("#chart-sketch path").last
     eventually(lambda: line.get_attribute("d") or "", lambda d: d.count("L") > 100, "the sketch")
     expect(window.page.locator("#chart[data-drawn-update]")).to_have_count(0)

@@ -51,10 +51,10 @@ def middle(page: Page, selector: str, share: float) -> tuple[float, float]:
 
 
 def test_the_metrics_are_drawn_on_the_axis_of_the_curve_with_one_cursor(
-    server: Server, window: Window, keep_run: Callable[..., str]
+    server: Server, lasting_window: Window, keep_run: Callable[..., str]
 ) -> None:
     run = keep_run(updates=12 * MEASURED_EVERY + 5, hidden_size=8)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     section, button = page.locator("#metric-charts"), page.locator("#metrics-open")
     expect(section).to_be_hidden()
     button.click()
@@ -90,11 +90,11 @@ def test_the_metrics_are_drawn_on_the_axis_of_the_curve_with_one_cursor(
 
 
 def test_new_metrics_of_a_zoom_are_fetched_and_a_phone_shows_them_all(
-    server: Server, open_window: Callable[..., Window], keep_run: Callable[..., str]
+    server: Server, lasting_window: Window, keep_run: Callable[..., str]
 ) -> None:
     run = keep_run(updates=3 * MEASURED_EVERY + 1, hidden_size=8)
-    page = open_window(viewport={"width": 390, "height": 844}).page
-    page.goto(f"{server.url}?run={run}&metrics=shown&scale=linear&range=1-20")
+    lasting_window.page.set_viewport_size({"width": 390, "height": 844})
+    page = lasting_window.open(server, run, "&metrics=shown&scale=linear&range=1-20")
     none = page.locator("#metrics-none")
     expect(none).to_contain_text(f"every {MEASURED_EVERY}th update")
     page.locator("#follow").click()
@@ -103,7 +103,7 @@ def test_new_metrics_of_a_zoom_are_fetched_and_a_phone_shows_them_all(
     # Without a pointer the values are the newest, also of a zoom into the past.
     value = page.locator("#metric-gradient_norm .metric-value")
     newest = value.inner_text()
-    page.goto(f"{server.url}?run={run}&metrics=shown&scale=linear&range=20-40")
+    lasting_window.open(server, run, "&metrics=shown&scale=linear&range=20-40")
     expect(value).to_have_text(newest)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

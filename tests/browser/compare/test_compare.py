@@ -67,6 +67,20 @@ def drawn(page: Page, *runs: str) -> None:
         )
 
 
+def choose(page: Page, server: Server, *runs: str) -> None:
+    """Select these runs in the list, and no others, and wait until they are drawn."""
+    wanted = {server.call("GET", f"runs/{run}")["name"] for run in runs}
+    rows = page.locator("#compare-runs li")
+    names = rows.locator(".run-name").all_inner_texts()
+    # No more than eight can be selected at any time.
+    for choice in (False, True):
+        for i, name in enumerate(names):
+            if (name in wanted) is choice:
+                rows.nth(i).locator("input").set_checked(choice)
+    drawn(page, *runs)
+    expect(page.locator("#compare-body tr")).to_have_count(len(runs))
+
+
 def created(server: Server) -> Callable[[str], Any]:
     return lambda run: server.call("GET", f"runs/{run}")["created_at"]
 
@@ -138,7 +152,136 @@ def test_the_table_shows_differences_and_goals(
     expect(page.locator("#compare-goal")).to_have_value("5.6265")
 
 
-def test_a_run_that_diverges_does_not_set_the_scale(server: Server, window: Window) -> None:
+def within(page: Page, element: Locator) -> bool:
+    """Whether an element is in view within the table, not cut at its right edge."""
+    box, table = element.bounding_box(), page.locator("#compare-table").bounding_box()
+    assert box is not None
+    assert table is not None
+    return table["x"] <= box["x"] and box["x"] + box["width"] <= table["x"] + table["width"] + 1
+
+
+def test_a_full_page_names_what_does_not_fit_and_no_text_is_faint_covered_or_cut(
+    server: Server, window: Window, rates: list[str], alike: list[str]
+) -> None:
+    wide = [
+        finished(server, name=f"WWMMWWMM WWMM wide letters {updates}", max_updates=updates)
+        for updates in (300, 900, 1_000)
+    ]
+    more = [server.create_run(name=f"run {n}", paused=True, hidden_size=8) for n in range(6, 10)]
+    page = window.page
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto(f"{server.url}compare?runs={','.join([*rates, *alike, *more])}")
+    expect(page.locator("#compare-count")).to_have_text("8 of 13 selected, the maximum")
+    dropped = page.locator("#compare-dropped")
+    expect(dropped).to_have_text("Not shown, since at most 8 runs fit: “run 9”, “run 8”.")
+    page.get_by_label("never").uncheck()
+    expect(dropped).to_be_empty()
+    choose(page, server, *alike)
+
+    def too_faint() -> list[Any]:
+        seen = page.evaluate(CONTRASTS)
+        assert len(seen) > 30
+        return [text for text in seen if text["contrast"] < 4.5]
+
+    assert too_faint() == []
+    for width, height in ((1440, 900), (1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if width > 390:
+            assert page.evaluate("document.documentElement.scrollHeight") <= height
+    # The chart is drawn again in the other colours.
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    eventually(too_faint, [].__eq__, "contrast in the dark")
+
+    # The name of a run that ended early lies within the plot, beside the lines of others.
+    choose(page, server, alike[0], rates[0])
+    covered = page.evaluate(
+        """() => {
+          const lines = [...document.querySelectorAll("#compare-plot .scatterlayer path.js-line")];
+          const labels = [...document.querySelectorAll("#compare-plot .annotation-text-g")];
+          const hits = [];
+          for (const line of lines) {
+            const matrix = line.getScreenCTM();
+            for (let at = 0; at < line.getTotalLength(); at += 2) {
+              const { x, y } = line.getPointAtLength(at).matrixTransform(matrix);
+              for (const label of labels) {
+                const box = label.getBoundingClientRect();
+                if (x > box.left && x < box.right && y > box.top + 1 && y < box.bottom - 1) {
+                  hits.push(label.textContent);
+                }
+              }
+            }
+          }
+          return [lines.length, labels.length, hits];
+        }"""
+    )
+    assert covered[0] == 2
+    assert covered[1] >= 1
+    assert covered[2] == []
+
+    # The label of the goal is apart from the names.
+    runs = alike[:2]
+    choose(page, server, *runs)
+    for run in runs:
+        # Just below the end of the line, so that the label is beside the run's name.
+        goal = smooth_losses(server, run)[-1] / 25 - 0.002  # nats per character
+        page.locator("#compare-goal").fill(f"{goal:.4f}")
+        page.locator("#compare-goal").press("Enter")
+        labels = page.locator("#compare-plot .annotation")
+        expect(labels.filter(has_text=f"below {goal:.2f}")).to_be_visible()
+        boxes = labels.evaluate_all("all => all.map((each) => each.getBoundingClientRect())")
+        assert len(boxes) == 1 + len(runs)
+        for one, other in combinations(boxes, 2):
+            assert (
+                one["right"] <= other["left"]
+                or other["right"] <= one["left"]
+                or one["bottom"] <= other["top"]
+                or other["bottom"] <= one["top"]
+            )
+
+    title = page.locator("#compare-plot .xtitle")
+    expect(title).to_have_text("update")
+    expect(page.locator("#compare-readout")).to_have_text("smooth loss, in nats per character")
+    page.get_by_label("epochs", exact=True).check()
+    expect(title).to_have_text("epochs")
+
+    # On a phone no label of a line is cut.
+    choose(page, server, *wide)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.fonts.ready")
+    # In one go: the chart may be drawn again at any time.
+    beyond = """() => {
+      const { right } = document.querySelector("#compare-chart").getBoundingClientRect();
+      return [...document.querySelectorAll("#compare-chart .annotation-text")]
+        .filter((label) => label.textContent.includes("W"))
+        .map((label) => label.getBoundingClientRect().right - right);
+    }"""
+    eventually(
+        lambda: page.evaluate(beyond),
+        lambda found: bool(found) and max(found) <= 0.5,
+        "labels within the chart",
+    )
+
+
+def test_the_watched_run_is_among_those_compared(
+    server: Server, lasting_window: Window, rates: list[str], alike: list[str]
+) -> None:
+    oldest_first = sorted([*rates, *alike], key=created(server))
+    watched, *_, third, second, first = oldest_first
+    names = [server.call("GET", f"runs/{run}")["name"] for run in (watched, first, second, third)]
+    page = lasting_window.open(server, watched)
+    page.keyboard.press("r")
+    drawn(page, watched, first, second, third)
+    expect(page.locator(".compare-name")).to_have_text(names)
+    expect(page).to_have_url(re.compile(rf"/compare\?runs={watched},"))
+    page.locator(".compare-name").first.click()
+    expect(page.locator("#run-name")).to_have_text(names[0])
+
+
+def test_a_run_that_diverges_does_not_set_the_scale(
+    server: Server, window: Window, lasting_window: Window
+) -> None:
     twins = []
     for part in (NOVEL[2_000:22_000], NOVEL[30_000:45_000]):
         files = {"file": ("twin.txt", part.encode())}
@@ -181,14 +324,9 @@ def test_a_run_that_diverges_does_not_set_the_scale(server: Server, window: Wind
     page.get_by_role("checkbox", name="sound").uncheck()
     expect(note).to_be_empty()
     eventually(lambda: page.evaluate(span)[1], lambda top: top > 1_000, "the scale of the other")
-    for path, plot in (("compare?runs=", "#compare-plot"), ("?run=", "#chart-plot")):
-        page.goto(f"{server.url}{path}{wild}")
-        ticks = page.locator(f"{plot} .ytick text, {plot} .xtick text")
-        ticks.first.wait_for()
-        texts = ticks.all_text_contents()
-        assert [
-            text for text in texts if not re.fullmatch(r"\d{1,3}(,\d{3})*|[\d.]+[kM]", text)
-        ] == []
+    expect_short_ticks(page, "#compare-plot")
+    page = lasting_window.open(server, wild)
+    expect_short_ticks(page, "#chart-plot")
     # The labels of the lines at the bottom of the axis are above it.
     bottom = page.locator("#chart-plot .xtick text").first.bounding_box()
     names = page.locator("#chart-plot .annotation")
@@ -198,102 +336,16 @@ def test_a_run_that_diverges_does_not_set_the_scale(server: Server, window: Wind
         assert box <= bottom["y"] + 1
 
 
-def within(page: Page, element: Locator) -> bool:
-    """Whether an element is in view within the table, not cut at its right edge."""
-    box, table = element.bounding_box(), page.locator("#compare-table").bounding_box()
-    assert box is not None
-    assert table is not None
-    return table["x"] <= box["x"] and box["x"] + box["width"] <= table["x"] + table["width"] + 1
-
-
-def test_no_text_is_faint_covered_or_beyond_the_screen_and_the_axes_have_titles(
-    server: Server, window: Window, rates: list[str], alike: list[str]
-) -> None:
-    window.page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    page = compare(server, window, *alike)
-
-    def too_faint() -> list[Any]:
-        seen = page.evaluate(CONTRASTS)
-        assert len(seen) > 30
-        return [text for text in seen if text["contrast"] < 4.5]
-
-    assert too_faint() == []
-    for width, height in ((1440, 900), (1024, 768), (390, 844)):
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if width > 390:
-            assert page.evaluate("document.documentElement.scrollHeight") <= height
-    # The chart is drawn again in the other colours.
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    eventually(too_faint, [].__eq__, "contrast in the dark")
-
-    # The label of the goal is apart from the names.
-    runs = alike[:2]
-    page = compare(server, window, *runs)
-    for run in runs:
-        # Just below the end of the line, so that the label is beside the run's name.
-        goal = smooth_losses(server, run)[-1] / 25 - 0.002  # nats per character
-        page.locator("#compare-goal").fill(f"{goal:.4f}")
-        page.locator("#compare-goal").press("Enter")
-        labels = page.locator("#compare-plot .annotation")
-        expect(labels.filter(has_text=f"below {goal:.2f}")).to_be_visible()
-        boxes = labels.evaluate_all("all => all.map((each) => each.getBoundingClientRect())")
-        assert len(boxes) == 1 + len(runs)
-        for one, other in combinations(boxes, 2):
-            assert (
-                one["right"] <= other["left"]
-                or other["right"] <= one["left"]
-                or one["bottom"] <= other["top"]
-                or other["bottom"] <= one["top"]
-            )
-
-    title = page.locator("#compare-plot .xtitle")
-    expect(title).to_have_text("update")
-    expect(page.locator("#compare-readout")).to_have_text("smooth loss, in nats per character")
-    page.get_by_label("epochs", exact=True).check()
-    expect(title).to_have_text("epochs")
-
-    # The name of a run that ended early lies within the plot, beside the lines of others.
-    page = compare(server, window, alike[0], rates[0])
-    covered = page.evaluate(
-        """() => {
-          const lines = [...document.querySelectorAll("#compare-plot .scatterlayer path.js-line")];
-          const labels = [...document.querySelectorAll("#compare-plot .annotation-text-g")];
-          const hits = [];
-          for (const line of lines) {
-            const matrix = line.getScreenCTM();
-            for (let at = 0; at < line.getTotalLength(); at += 2) {
-              const { x, y } = line.getPointAtLength(at).matrixTransform(matrix);
-              for (const label of labels) {
-                const box = label.getBoundingClientRect();
-                if (x > box.left && x < box.right && y > box.top + 1 && y < box.bottom - 1) {
-                  hits.push(label.textContent);
-                }
-              }
-            }
-          }
-          return [lines.length, labels.length, hits];
-        }"""
+def expect_short_ticks(page: Page, plot: str) -> None:
+    ticks = page.locator(f"{plot} .ytick text, {plot} .xtick text")
+    ticks.first.wait_for()
+    short = re.compile(r"\d{1,3}(,\d{3})*|[\d.]+[kM]")
+    # The chart may have been drawn without losses first.
+    eventually(
+        lambda: [text for text in ticks.all_text_contents() if not short.fullmatch(text)],
+        [].__eq__,
+        f"no other ticks in {plot}",
     )
-    assert covered[0] == 2
-    assert covered[1] >= 1
-    assert covered[2] == []
-
-
-def test_the_watched_run_is_among_those_compared(
-    server: Server, window: Window, rates: list[str], alike: list[str]
-) -> None:
-    oldest_first = sorted([*rates, *alike], key=created(server))
-    watched, *_, third, second, first = oldest_first
-    names = [server.call("GET", f"runs/{run}")["name"] for run in (watched, first, second, third)]
-    page = window.open(server, watched)
-    page.keyboard.press("r")
-    drawn(page, watched, first, second, third)
-    expect(page.locator(".compare-name")).to_have_text(names)
-    expect(page).to_have_url(re.compile(rf"/compare\?runs={watched},"))
-    page.locator(".compare-name").first.click()
-    expect(page.locator("#run-name")).to_have_text(names[0])
 
 
 def traces(page: Page) -> list[dict[str, Any]]:
@@ -303,16 +355,13 @@ def traces(page: Page) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_fork_starts_on_its_parents_line(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
+def test_a_fork_starts_on_its_parents_line(server: Server, lasting_window: Window) -> None:
     parent = server.create_run(**SMALL, name="parent", paused=True, max_updates=300)
     server.call("POST", f"runs/{parent}/step", {"updates": 120})
     server.call("POST", f"runs/{parent}/checkpoints", {"note": "here"})
     server.call("POST", f"runs/{parent}/step", {"updates": 80})
-    window = open_window()
-    window.expect_errors("status of 422")
-    page = window.open(server, parent)
+    lasting_window.expect_errors("status of 422")
+    page = lasting_window.open(server, parent)
     page.locator("#checkpoint-open").click()
     page.get_by_label("Fork from: Update 120").click()
     expect(page.locator("#fork-checkpoint")).to_contain_text("update 120, here")
@@ -378,46 +427,15 @@ def test_runs_are_renamed_deleted_and_restored(
     expect(page).to_have_url(re.compile(rf"runs={second}$"))
 
 
-def test_lines_grow_and_a_zoom_stays(server: Server, window: Window, alike: list[str]) -> None:
-    live = server.create_run(**SMALL, name="live", pace=50, max_updates=None)
-    page = compare(server, window, alike[0], live)
-    box = page.locator("#compare-plot .nsewdrag").bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5
-    page.mouse.move(x, y)
-    expect(page.locator("#compare-readout")).to_contain_text("at update")
-    page.mouse.down()
-    page.mouse.move(x + box["width"] * 0.3, y, steps=4)
-    page.mouse.up()
-    whole = page.locator("#compare-show-all")
-    expect(whole).to_have_attribute("aria-pressed", "false")
-    zoom = page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range")
-    before = page.locator("#compare-chart").get_attribute("data-drawn") or ""
-    expect(page.locator("#compare-chart")).not_to_have_attribute("data-drawn", before)
-    assert page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range") == zoom
-    server.call("POST", f"runs/{live}/pause")
-    expect(cell(page, live, "state")).to_have_text("paused")
-    expect(page.locator("#live-region")).to_contain_text("“live” is paused at update")
-    whole.click()
-    expect(whole).to_have_attribute("aria-pressed", "true")
-    page.get_by_label("epochs", exact=True).check()
-    expect(page.locator("#compare-plot .xtitle")).to_have_text("epochs")
-    page.get_by_label("seconds", exact=True).check()
-    expect(page.locator("#compare-plot .xtitle")).to_have_text("seconds of training")
-    seconds = server.call("GET", f"runs/{live}/loss")["seconds"][-1]
-    eventually(
-        lambda: traces(page)[1]["x"][-1:], lambda x: x == [pytest.approx(seconds)], "its time"
-    )
-
-
-def test_validation_and_test_losses_are_shown_and_the_table_is_copied(
-    server: Server, open_window: Callable[..., Window], rates: list[str]
+def test_validation_and_test_losses_are_shown_the_table_is_copied_and_a_live_line_grows(
+    server: Server, window: Window, rates: list[str]
 ) -> None:
     name = 'held|out & "5%", [x]'
     parts = {"validation_fraction": 0.1, "test_fraction": 0.1}
+    live = server.create_run(**SMALL, name="live", pace=50, paused=True, max_updates=None)
     held = server.create_run(**SMALL | parts | {"sample_every": 20}, name=name, paused=True)
     server.call("POST", f"runs/{held}/step", {"updates": 40})
-    window = open_window(permissions=["clipboard-read", "clipboard-write"])
+    window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = compare(server, window, held, rates[0], query="&validation=shown&y=bits&sort=-name")
 
     # The curve: every loss that was measured, in the colour of its run, and live.
@@ -510,6 +528,37 @@ def test_validation_and_test_losses_are_shown_and_the_table_is_copied(
     expect(readout).to_have_text("smooth loss, in nats per character")
     expect(page).not_to_have_url(re.compile("validation"))
 
+    # The line of a run that trains grows, and a zoom stays.
+    server.call("POST", f"runs/{live}/resume")
+    choose(page, server, rates[0], live)
+    box = page.locator("#compare-plot .nsewdrag").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5
+    page.mouse.move(x, y)
+    expect(page.locator("#compare-readout")).to_contain_text("at update")
+    page.mouse.down()
+    page.mouse.move(x + box["width"] * 0.3, y, steps=4)
+    page.mouse.up()
+    whole = page.locator("#compare-show-all")
+    expect(whole).to_have_attribute("aria-pressed", "false")
+    zoom = page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range")
+    before = page.locator("#compare-chart").get_attribute("data-drawn") or ""
+    expect(page.locator("#compare-chart")).not_to_have_attribute("data-drawn", before)
+    assert page.evaluate("document.querySelector('#compare-plot').layout.xaxis.range") == zoom
+    server.call("POST", f"runs/{live}/pause")
+    expect(cell(page, live, "state")).to_have_text("paused")
+    expect(page.locator("#live-region")).to_contain_text("“live” is paused at update")
+    whole.click()
+    expect(whole).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("epochs", exact=True).check()
+    expect(page.locator("#compare-plot .xtitle")).to_have_text("epochs")
+    page.get_by_label("seconds", exact=True).check()
+    expect(page.locator("#compare-plot .xtitle")).to_have_text("seconds of training")
+    seconds = server.call("GET", f"runs/{live}/loss")["seconds"][-1]
+    eventually(
+        lambda: traces(page)[1]["x"][-1:], lambda x: x == [pytest.approx(seconds)], "its time"
+    )
+
 
 def test_validation_losses_are_points_on_the_axes_of_the_smooth_losses(module: Module) -> None:
     def run(name: str, **more: Any) -> dict[str, Any]:
@@ -570,68 +619,9 @@ def test_a_table_is_escaped_for_each_format(module: Module) -> None:
     assert "  3 & $1.2 \\times 10^{-8}$ \\\\" in text("latex", "3", "1.2e-8")
 
 
-def test_a_viewer_compares_and_changes_nothing(
-    own_server: Server, open_window: Callable[..., Window]
-) -> None:
-    own_server.demo = True
-    own_server.token = "a token that nobody guesses"
-    own_server.start()
-    run = own_server.call("GET", "runs")[0]["id"]
-    page = compare(own_server, open_window(), run)
-    expect(row(page, run)).to_have_count(1)
-    expect(row(page, run).get_by_role("button")).to_have_count(0)
-    expect(page.locator("#fork-dialog")).to_have_count(0)
-
-
-def test_the_runs_that_do_not_fit_are_named(
-    server: Server, window: Window, rates: list[str], alike: list[str]
-) -> None:
-    more = [server.create_run(name=f"run {n}", paused=True, hidden_size=8) for n in range(6, 10)]
-    runs = [*rates, *alike, *more]
-    page = window.page
-    page.goto(f"{server.url}compare?runs={','.join(runs)}")
-    expect(page.locator("#compare-count")).to_have_text("8 of 10 selected, the maximum")
-    expect(page.locator("#compare-dropped")).to_have_text(
-        "Not shown, since at most 8 runs fit: “run 9”, “run 8”."
-    )
-    page.get_by_label("never").uncheck()
-    expect(page.locator("#compare-dropped")).to_be_empty()
-
-
 def test_shortened_names_stay_different(module: Module) -> None:
     names = [f"A comparison of cells, number {n}" for n in range(3)]
     short = module("compare/plot.js", "x.map((name) => m.shorten(name, 14))", names)
     assert len(set(short)) == 3
     assert all(len(name) <= 14 and "…" in name for name in short)
     assert module("compare/plot.js", "m.shorten('short', 14)") == "short"
-
-
-def test_no_label_of_a_line_is_cut_on_a_phone(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    runs = [
-        server.create_run(name="WWMMWWMM WWMM wide letters", max_updates=updates, hidden_size=8)
-        for updates in (300, 900, 1_000)
-    ]
-    for run in runs:
-        eventually(
-            functools.partial(server.call, "GET", f"runs/{run}"),
-            lambda found: found["state"] == "finished",
-            "the end of the run",
-        )
-    page = open_window(viewport={"width": 390, "height": 844}).page
-    page.goto(f"{server.url}compare?with={','.join(runs)}")
-    page.locator("#compare-chart[data-drawn]").wait_for()
-    page.evaluate("document.fonts.ready")
-    # In one go: the chart may be drawn again at any time.
-    beyond = """() => {
-      const { right } = document.querySelector("#compare-chart").getBoundingClientRect();
-      return [...document.querySelectorAll("#compare-chart .annotation-text")]
-        .filter((label) => label.textContent.includes("W"))
-        .map((label) => label.getBoundingClientRect().right - right);
-    }"""
-    eventually(
-        lambda: page.evaluate(beyond),
-        lambda found: bool(found) and max(found) <= 0.5,
-        "labels within the chart",
-    )

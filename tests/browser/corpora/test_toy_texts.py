@@ -20,7 +20,9 @@ def dialog(server: Server, window: Window) -> Page:
     return page
 
 
-def test_each_task_shows_its_own_explanation_and_fields(server: Server, window: Window) -> None:
+def test_each_task_shows_its_own_fields_and_a_text_is_made_chosen_and_removed(
+    server: Server, window: Window
+) -> None:
     page = dialog(server, window)
     for name, task in TASKS.items():
         page.locator("#toy-task").select_option(name)
@@ -40,9 +42,7 @@ def test_each_task_shows_its_own_explanation_and_fields(server: Server, window: 
     text = line.inner_text()
     assert f"{text.split('.')[0]}{'.' * 10}{line.locator('u').inner_text()}" == text
 
-
-def test_a_text_is_made_chosen_and_removed(server: Server, window: Window) -> None:
-    page = dialog(server, window)
+    # A text is made on a phone, chosen and removed.
     page.set_viewport_size({"width": 390, "height": 844})
     window.expect_errors("422")
     page.locator("#toy-task").select_option("brackets")

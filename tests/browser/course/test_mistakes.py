@@ -27,7 +27,9 @@ def curves(page: Page) -> list[list[float | None]]:
     return found
 
 
-def test_a_mistake_is_trained_beside_the_right_network(server: Server, window: Window) -> None:
+def test_a_mistake_is_trained_beside_the_right_network_and_can_be_stopped(
+    server: Server, window: Window
+) -> None:
     page = window.page
     page.goto(f"{server.url}course/mistakes?{SMALL}&mistake=softmax_over_time&cell=lstm")
     expect(page.locator("nav[aria-label=Views] [aria-current]")).to_have_text("Course")
@@ -94,12 +96,10 @@ def test_a_mistake_is_trained_beside_the_right_network(server: Server, window: W
     assert "mistake=no_recurrent_gradient" in address
     assert "layers=2" in address
 
-
-def test_a_training_can_be_stopped_and_a_bad_request_is_explained(
-    server: Server, window: Window
-) -> None:
-    page = window.page
-    page.goto(f"{server.url}course/mistakes?hidden_size=150&sequence_length=100&updates=4000")
+    # A training can be stopped.
+    for name, value in (("layers", 1), ("hidden_size", 150), ("sequence_length", 100)):
+        page.locator(f"#training-{name}").fill(str(value))
+    page.locator("#training-updates").fill("4000")
     stop = page.locator("#training-stop")
     expect(stop).to_be_disabled()
     page.locator("#training-start").click()

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window, eventually, figure, plot_box
 from tests.browser.server_process import Server
+from tests.browser.touch import touch_screen
 
 
 def layout(page: Page) -> Any:
@@ -49,9 +50,9 @@ def run(keep_run: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def page(server: Server, window: Window, run: str) -> Page:
+def page(server: Server, lasting_window: Window, run: str) -> Page:
     """A page that shows the finished run."""
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     eventually(
         lambda: page.locator("#chart").get_attribute("data-drawn-update"),
         lambda update: update == "600",
@@ -105,11 +106,9 @@ def test_smoothing_axes_and_units_are_chosen_and_a_copied_link_opens_them(
     drawn(other, lambda axes: axes == layout(page), "the same view in another window")
 
 
-def test_smoothing_continues_live(server: Server, window: Window) -> None:
+def test_smoothing_continues_live(server: Server, lasting_window: Window) -> None:
     run = server.create_run(max_updates=None, hidden_size=8)
-    window.page.goto(f"{server.url}?run={run}&smoothing=0.99")
-    window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
-    page = window.page
+    page = lasting_window.open(server, run, "&smoothing=0.99")
     drawn_x = f"{SMOOTH_LINE}.x.at(-1)"
     first = eventually(lambda: page.evaluate(drawn_x), lambda x: x > 200, "a line")
     eventually(lambda: page.evaluate(drawn_x), lambda x: x > first + 500, "the line to go on")
@@ -175,28 +174,23 @@ def test_a_note_is_written_edited_deleted_restored_and_described(
     delete_notes(server, run)
 
 
-def test_two_fingers_zoom_on_a_phone(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = window.open(server, run)
+def test_two_fingers_zoom_on_a_phone(server: Server, lasting_window: Window, run: str) -> None:
+    lasting_window.page.set_viewport_size({"width": 390, "height": 844})
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     page.locator("#chart").scroll_into_view_if_needed()
     box = plot_box(page)
     y = box["y"] + box["height"] / 2
-    touch = page.context.new_cdp_session(page)
 
-    def fingers(kind: str, *shares: float) -> None:
-        points = [
-            {"x": box["x"] + box["width"] * at, "y": y, "id": i} for i, at in enumerate(shares)
-        ]
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    def points(*shares: float) -> list[tuple[float, float]]:
+        return [(box["x"] + box["width"] * share, y) for share in shares]
 
-    fingers("touchStart", 0.4)
-    fingers("touchStart", 0.4, 0.6)
-    for step in range(1, 5):
-        fingers("touchMove", 0.4 - step * 0.05, 0.6 + step * 0.05)
-    fingers("touchEnd")
+    with touch_screen(page) as fingers:
+        fingers.send("touchStart", *points(0.4))
+        fingers.send("touchStart", *points(0.4, 0.6))
+        for step in range(1, 5):
+            fingers.send("touchMove", *points(0.4 - step * 0.05, 0.6 + step * 0.05))
+        fingers.send("touchEnd")
     third = pytest.approx(600 * 1.015 / 3, rel=0.1)
     drawn(
         page, lambda axes: axes["x"]["range"][1] - axes["x"]["range"][0] == third, "a third of it"
@@ -262,9 +256,9 @@ def test_the_curve_can_be_exported_zoomed_and_panned(page: Page) -> None:
         assert inside, width
 
 
-def test_a_run_that_only_gets_worse_is_reported(server: Server, window: Window) -> None:
+def test_a_run_that_only_gets_worse_is_reported(server: Server, lasting_window: Window) -> None:
     run = server.create_run(pace="max", max_updates=2_000, learning_rate=1_000, hidden_size=8)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("#figure-book-note")).to_have_text("worse than random guessing")
     # Large tick labels fit beside the curve.
@@ -278,10 +272,10 @@ def pinned_update(page: Page) -> int:
 
 
 def test_a_long_curve_names_what_a_click_reads_and_when_a_reference_was_passed(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(max_updates=3_000, sample_every=1_000, hidden_size=8)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     # The update at which a reference was passed is exact.
     note = page.locator("#figure-book-note")

@@ -35,14 +35,14 @@ def line(page: Page, what: str) -> object:
 
 
 def test_own_losses_are_shown_kept_compared_and_removed(
-    server: Server, window: Window, open_window: Callable[..., Window]
+    server: Server, lasting_window: Window, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(max_updates=600, hidden_size=8, sample_every=200)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished at update 600")
 
     # A file that is dropped on the chart is shown, and nothing is kept. No form opens.
-    window.expect_errors("422")
+    lasting_window.expect_errors("422")
     drop(page, "#chart", "wrong.csv", "update,accuracy\n1,2\n")
     expect(page.locator("#own-problem")).to_contain_text("wrong.csv is not shown. No column")
     drop(page, "#chart", "mine.csv", losses()["buffer"].decode())

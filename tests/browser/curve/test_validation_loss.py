@@ -21,13 +21,13 @@ def trace(page: Page, dash: str) -> Any:
 
 
 def test_the_validation_loss_is_live_on_the_chart_and_its_best_model_writes(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     # The last update is not in the schedule of samples.
     run = server.create_run(
         validation_fraction=0.1, max_updates=40, sample_every=30, hidden_size=8, paused=True
     )
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     server.call("POST", f"runs/{run}/resume", {})
     expect(page.locator("#notice")).to_contain_text("Finished at update 40")
     drawn = eventually(
@@ -44,7 +44,10 @@ def test_the_validation_loss_is_live_on_the_chart_and_its_best_model_writes(
     expect(page.locator("#chart .annotation-text", has_text="validation")).to_be_visible()
     expect(page.locator("#figure-loss-note")).to_contain_text(re.compile(r"validation .* at 40$"))
     expect(page.locator("#writing-loss")).to_contain_text("validation")
-    page.reload()
+    # Opened again, the run has the same line.
+    lasting_window.open(server, server.create_run(hidden_size=8, paused=True))
+    eventually(lambda: trace(page, "5px,3px"), lambda line: not line or not line["x"], "no line")
+    lasting_window.open(server, run)
     eventually(lambda: trace(page, "5px,3px"), lambda line: line == drawn, "the same line again")
 
     page.locator("#write").click()
@@ -54,25 +57,27 @@ def test_the_validation_loss_is_live_on_the_chart_and_its_best_model_writes(
 
 
 def test_without_validation_there_is_no_validation_loss_and_streams_share_the_epoch(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(batch_size=20, hidden_size=8, paused=True)
     updates = server.call("GET", f"runs/{run}")["updates_per_epoch"]
     server.call("POST", f"runs/{run}/step", {"updates": updates // 2})
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#figure-book")).to_have_text("epoch 1, 50% read")
     expect(page.locator("#book-bar")).to_have_attribute("aria-valuenow", "50")
     expect(page.locator("#figure-loss-note")).to_contain_text("nats per character")
     expect(page.locator("#chart .annotation-text", has_text="validation")).to_have_count(0)
 
 
-def test_a_diverged_loss_is_reported_and_can_be_fixed(server: Server, window: Window) -> None:
+def test_a_diverged_loss_is_reported_and_can_be_fixed(
+    server: Server, lasting_window: Window
+) -> None:
     run = server.create_run(
         optimizer="sgd", learning_rate=0.01, clip=None, hidden_size=20, paused=True
     )
     server.call("POST", f"runs/{run}/step", {"updates": 30})
     server.call("POST", f"runs/{run}/checkpoints", {})
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     server.call("PATCH", f"runs/{run}", {"learning_rate": 1e37})
     server.call("POST", f"runs/{run}/resume", {})
     expect(page.locator("#notice")).to_contain_text("went back to update 30")
@@ -92,7 +97,7 @@ def test_a_diverged_loss_is_reported_and_can_be_fixed(server: Server, window: Wi
 
 
 def test_a_finite_loss_that_runs_away_is_reported_with_a_way_back(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(
         optimizer="sgd", learning_rate=0.01, hidden_size=20, paused=True, max_updates=2_000
@@ -100,7 +105,7 @@ def test_a_finite_loss_that_runs_away_is_reported_with_a_way_back(
     server.call("POST", f"runs/{run}/step", {"updates": 30})
     server.call("POST", f"runs/{run}/checkpoints", {})
     server.call("PATCH", f"runs/{run}", {"learning_rate": 1e4})
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     notice = page.locator("#notice")
     server.call("POST", f"runs/{run}/resume", {})
     expect(notice).to_contain_text("Finished at update 2,000. The training diverged at update 3")
@@ -129,12 +134,12 @@ def test_a_finite_loss_that_runs_away_is_reported_with_a_way_back(
 
 
 def test_a_divergence_without_a_checkpoint_from_before_leads_to_a_new_run(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(
         optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=8, max_updates=300
     )
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     notice = page.locator("#notice")
     expect(notice).to_contain_text("Finished at update 300. The training diverged at update 1:")
     expect(notice).to_contain_text("or the initial weights are too large")
@@ -148,7 +153,7 @@ def test_a_divergence_without_a_checkpoint_from_before_leads_to_a_new_run(
 
 
 def test_a_loss_that_is_infinite_after_a_divergence_leads_back_before_it(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(
         optimizer="sgd", learning_rate=1e4, init_scale=10.0, hidden_size=8, max_updates=None
@@ -159,7 +164,7 @@ def test_a_loss_that_is_infinite_after_a_divergence_leads_back_before_it(
         "the divergence",
     )
     server.call("PATCH", f"runs/{run}", {"learning_rate": 1e38})
-    notice = window.open(server, run).locator("#notice")
+    notice = lasting_window.open(server, run).locator("#notice")
     expect(notice).to_contain_text("not a finite number")
     expect(notice).to_contain_text("The training had diverged at update 1 already.")
     expect(notice.get_by_role("button", name="Go back and lower the rate")).to_be_visible()
@@ -183,11 +188,11 @@ def test_validation_stays_bounded_and_keeps_its_lowest_point(module: Module) -> 
     assert kept["update"][-1] == 5_000
 
 
-def test_the_test_part_is_measured_after_a_warning(server: Server, window: Window) -> None:
+def test_the_test_part_is_measured_after_a_warning(server: Server, lasting_window: Window) -> None:
     run = server.create_run(
         hidden_size=8, validation_fraction=0.1, test_fraction=0.1, max_updates=200
     )
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     page.locator("#checkpoint-open").click()
     result, dialog = page.locator("#test-part-result"), page.locator("#test-dialog")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Module, Window, eventually
+from tests.browser.conftest import Module, Window, eventually, expect_list_of_shortcuts
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS
 
@@ -28,10 +27,23 @@ def verdicts(page: Page) -> list[str]:
     return page.locator("#check-rows td:last-child").all_inner_texts()
 
 
-def test_the_gradients_are_correct_and_look_wrong_with_each_mistake(
+def test_the_gradients_are_correct_and_look_wrong_with_each_mistake_also_those_of_a_run(
     server: Server, window: Window
 ) -> None:
-    page = proof(server, window)
+    spec = {"cell": "gru", "hidden_size": 6, "layers": 2, "sequence_length": 12, "batch_size": 2}
+    run = server.create_run(name="mine", paused=True, **spec)
+    window.page.emulate_media(reduced_motion="reduce")
+    page = proof(server, window, "?mistake=clipping")
+    # Clipping first shows errors of 0.7.
+    expect(page.locator("#check-rows tr").first).to_contain_text("0.72")
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        seen = page.evaluate(CONTRASTS)
+        assert len(seen) > 40
+        assert [text for text in seen if text["contrast"] < 4.5] == [], scheme
+    expect_list_of_shortcuts(page)
+    page.locator("input[name=mistake][value='']").check()
+
     verdict, explanation = page.locator("#check-verdict"), page.locator("#check-explanation")
     correct, wrong = "The gradients are correct.", "The gradients are correct, but look wrong."
     expect(verdict).to_have_text(correct)
@@ -96,30 +108,12 @@ def test_the_gradients_are_correct_and_look_wrong_with_each_mistake(
     eventually(lambda: bool(held), bool, "the request")
     for route in held:
         route.continue_()
+    page.unroute("**/api/gradient-check", hold)
     expect(verdict).to_have_text(correct)
 
-
-def test_the_url_contains_the_request(server: Server, window: Window) -> None:
-    page = proof(server, window, "?cell=gru&layers=2&hidden_size=4&batch_size=3")
-    names = page.locator("#check-rows th").all_inner_texts()
-    assert {name.split()[0] for name in names} >= {"U1", "W1", "U2", "W2", "V", "c"}
-    method = page.locator("#check-method")
-    expect(method.locator("[data-method=gru]")).to_be_visible()
-    expect(method.locator("[data-method=rnn]")).to_be_hidden()
-    page.locator("input[name=cell][value=lstm]").check()
-    expect(method.locator("[data-method=gru]")).to_be_hidden()
-    expect(method).to_contain_text("c[t] = f[t] * c[t - 1] + i[t] * g[t]")
-    expect(page.locator("#check-rows")).to_contain_text("16 × 30")
-    assert "cell=lstm" in page.url
-    assert "batch_size=3" in page.url
-
-
-def test_an_invalid_request_is_reported_at_its_field_and_has_no_verdict(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    window = open_window()
+    # An invalid request is reported at its field.
     window.expect_errors("status of 422")
-    page = proof(server, window)
+    page.locator("[name=cell][value=rnn]").check()
     page.locator("#check-hidden_size").fill("128")
     page.locator("#check-start").click()
     expect(page.locator("#error-hidden_size")).to_contain_text("20,000")
@@ -128,49 +122,7 @@ def test_an_invalid_request_is_reported_at_its_field_and_has_no_verdict(
     expect(page.locator("#check-rows")).to_contain_text("5 × 30")
     expect(page.locator("#error-hidden_size")).to_be_empty()
 
-    page = proof(server, window, "?cell=gru&hidden_size=4")
-    about = page.locator("#check-of")
-    expect(about).to_have_text("gru, 1 layer of 4 units, sequences of 10, batch 1, seed 0")
-    page.locator("#check-hidden_size").fill("128")
-    page.locator("input[name=cell][value=lstm]").check()
-    expect(page.locator("#check-verdict")).to_have_text("Not checked.")
-    expect(about).to_contain_text("lstm, 1 layer of 128 units")
-    expect(page.locator("#check-rows tr")).to_have_count(0)
-    expect(page.locator("#check-maps")).to_be_hidden()
-    expect(page.locator("#check-hidden_size")).to_have_attribute("aria-invalid", "true")
-    page.locator("#check-hidden_size").fill("3")
-    page.locator("#check-start").click()
-    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
-    expect(about).to_contain_text("lstm, 1 layer of 3 units")
-    expect(page.locator("#check-maps")).to_be_visible()
-
-
-def test_links_lead_to_the_page_and_back(server: Server, window: Window) -> None:
-    page = window.open(server, server.create_run(paused=True))
-    views = page.get_by_role("navigation", name="Views")
-    views.get_by_role("link", name="Gradients").click()
-    checked(page)
-    expect(views.get_by_role("link", name="Gradients")).to_have_attribute("aria-current", "page")
-    views.get_by_role("link", name="Watch").click()
-    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
-
-
-def test_every_text_has_contrast_and_clipping_first_shows_errors_of_0_7(
-    server: Server, window: Window
-) -> None:
-    for scheme in ("light", "dark"):
-        window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page = proof(server, window, "?mistake=clipping")
-        expect(page.locator("#check-rows tr").first).to_contain_text("0.72")
-        seen = page.evaluate(CONTRASTS)
-        assert len(seen) > 40
-        assert [text for text in seen if text["contrast"] < 4.5] == []
-
-
-def test_the_network_and_the_text_of_a_run_are_checked(server: Server, window: Window) -> None:
-    spec = {"cell": "gru", "hidden_size": 6, "layers": 2, "sequence_length": 12, "batch_size": 2}
-    run = server.create_run(name="mine", paused=True, **spec)
-    page = proof(server, window)
+    # The network and the text of a run.
     page.locator("#check-run").select_option(run)
     about = page.locator("#check-of")
     expect(about).to_contain_text("gru, 2 layers of 6 units, sequences of 12, batch 2, the text")
@@ -202,11 +154,44 @@ def test_a_large_run_is_checked_in_a_smaller_size(module: Module) -> None:
     assert len(sizes["text"]) == (small["sequence_length"] + 1) * small["batch_size"]
 
 
-def test_the_table_is_copied_for_a_report(
-    server: Server, open_window: Callable[..., Window]
+def test_the_url_contains_the_request_an_invalid_one_has_no_verdict_and_the_table_is_copied(
+    server: Server, window: Window
 ) -> None:
-    window = open_window(permissions=["clipboard-read", "clipboard-write"])
-    page = proof(server, window, "?layers=2&hidden_size=3")
+    window.expect_errors("status of 422")
+    window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = proof(server, window, "?cell=gru&layers=2&hidden_size=4&batch_size=3")
+    names = page.locator("#check-rows th").all_inner_texts()
+    assert {name.split()[0] for name in names} >= {"U1", "W1", "U2", "W2", "V", "c"}
+    method = page.locator("#check-method")
+    expect(method.locator("[data-method=gru]")).to_be_visible()
+    expect(method.locator("[data-method=rnn]")).to_be_hidden()
+    page.locator("input[name=cell][value=lstm]").check()
+    expect(method.locator("[data-method=gru]")).to_be_hidden()
+    expect(method).to_contain_text("c[t] = f[t] * c[t - 1] + i[t] * g[t]")
+    expect(page.locator("#check-rows")).to_contain_text("16 × 30")
+    assert "cell=lstm" in page.url
+    assert "batch_size=3" in page.url
+
+    # Another network, which is too large.
+    about = page.locator("#check-of")
+    expect(about).to_have_text("lstm, 2 layers of 4 units, sequences of 10, batch 3, seed 0")
+    page.locator("#check-hidden_size").fill("128")
+    page.locator("input[name=cell][value=gru]").check()
+    expect(page.locator("#check-verdict")).to_have_text("Not checked.")
+    expect(about).to_contain_text("gru, 2 layers of 128 units")
+    expect(page.locator("#check-rows tr")).to_have_count(0)
+    expect(page.locator("#check-maps")).to_be_hidden()
+    expect(page.locator("#check-hidden_size")).to_have_attribute("aria-invalid", "true")
+    page.locator("#check-hidden_size").fill("3")
+    page.locator("#check-start").click()
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
+    expect(about).to_contain_text("gru, 2 layers of 3 units")
+    expect(page.locator("#check-maps")).to_be_visible()
+
+    # The table for a report.
+    page.locator("input[name=cell][value=rnn]").check()
+    expect(about).to_contain_text("rnn, 2 layers of 3 units")
+    expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")
 
     def copied(words: str) -> str:
         page.locator("#check-copy").get_by_role("button", name=words).click()
@@ -224,15 +209,3 @@ def test_the_table_is_copied_for_a_report(
     assert "$U_{1}$ & $3 \\times 30$" in latex
     assert r"\times 10^{-" in latex
     assert latex.count(r"\\") == 9
-
-
-def test_the_shortcuts_are_listed(server: Server, window: Window) -> None:
-    page = window.page
-    for path in ("gradients", "passages"):
-        page.goto(f"{server.url}{path}")
-        page.keyboard.press("?")
-        expect(page.locator("#keys")).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(page.locator("#keys")).to_be_hidden()
-        page.locator("#help").click()
-        expect(page.locator("#keys")).to_be_visible()

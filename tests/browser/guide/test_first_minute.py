@@ -1,7 +1,8 @@
-"""The first minute: the three steps, the legend and the terms; docs/first-minute.md."""
+"""The first minute: the tour, the legend and the terms; docs/first-minute.md."""
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import FloatRect, Page, ViewportSize, WebSocketRoute, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, eventually
 from tests.browser.server_process import Server
+from tests.browser.test_axe import grave_findings
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "first-minute.md"
 
@@ -23,60 +25,103 @@ def run(keep_run: Callable[..., str]) -> str:
     return keep_run(hidden_size=8, max_updates=3_000, sample_every=1_000)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
-def test_three_steps_lead_over_the_page_once(
-    server: Server, open_window: Callable[..., Window], run: str, width: int, height: int
-) -> None:
-    viewport = {"width": width, "height": height}
-    page = open_window(first_visit=True, viewport=viewport).open(server, run)
-    steps, following = page.locator("#first-steps"), page.locator("#first-steps-next")
-    for number, about in enumerate((".curve", ".writing", ".controls"), start=1):
-        expect(page.locator("#first-steps-count")).to_have_text(f"{number} of 3")
-        expect(page.locator("[data-explained]")).to_have_count(1)
-        expect(page.locator(f"{about}[data-explained]")).to_be_visible()
-        box = steps.bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= width
-        assert box["y"] + box["height"] <= height
-        following.click()
-    expect(steps).to_be_hidden()
-    expect(page.locator("[data-explained]")).to_have_count(0)
-    page.reload()
-    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
-    expect(page.locator("#legend-smooth")).to_be_visible()
-    expect(steps).to_be_hidden()
-    # They come back when asked for.
-    if width >= 860:
-        page.keyboard.press("?")
-        page.locator("#first-steps-again").click()
-        expect(page.locator("#first-steps-count")).to_have_text("1 of 3")
+STOPS = (".curve", ".writing", ".timeline", ".controls", ".top nav")
+SIZES: list[ViewportSize] = [
+    {"width": 390, "height": 844},
+    {"width": 1024, "height": 768},
+    {"width": 1440, "height": 900},
+]
 
 
-def test_the_steps_are_left_with_escape_and_a_link_to_a_part_shows_that_part(
+def test_the_tour_leads_over_the_page_once_and_comes_back_only_when_asked_for(
     server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
-    page = open_window(first_visit=True).page
+    # In a context of its own, since the clock is that of all pages of a context.
+    page = open_window(first_visit=True, new_context=True).page
+    tour, starters = page.locator("#tour"), page.locator("#tour-starters button")
+    # A link to a part shows that part, without the tour.
     page.goto(f"{server.url}?run={run}&at=1000")
     expect(page.locator("#writing-title")).to_have_text("Sample at update 1,000")
     expect(page.locator("#legend-smooth")).to_be_visible()
-    expect(page.locator("#first-steps")).to_be_hidden()
+    expect(tour).to_be_hidden()
 
     page.goto(f"{server.url}?run={run}")
-    expect(page.locator("#first-steps")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator("#first-steps")).to_be_hidden()
-    # They do not come back.
-    page.reload()
-    expect(page.locator("#legend-smooth")).to_be_visible()
-    expect(page.locator("#first-steps")).to_be_hidden()
-
-
-def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    page = open_window(clock=True).open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#legend")).to_contain_text("simple guesses", use_inner_text=True)
+    shown = page.locator("body").inner_text() + (page.locator("#keys").text_content() or "")
+    shown += words_of_the_tour(page)
+    # The run has ended: it cannot be paused.
+    expect(starters).to_have_text([re.compile("temperatures"), re.compile("first writing")])
+    assert grave_findings(page, "#tour") == []
+    starters.last.click()
+    expect(page.locator("#writing-title")).to_have_text("Sample before the first update")
+    expect(page.locator("#toasts")).to_contain_text("This is the first sample.")
+    expect(tour).to_be_hidden()
+    expect(page.locator("[data-explained]")).to_have_count(0)
+    expect(page.locator("#text-mode")).to_be_visible()
+    shown += page.locator("#text-mode").inner_text()
+    # Every quotation in the script is a text of the page.
+    quotations = re.findall("“([^”]+)”", SCRIPT.read_text("utf-8"))
+    assert len(quotations) > 10
+    words = " ".join(shown.split())
+    assert [each for each in quotations if each not in words] == []
+
+    page.goto(f"{server.url}?run={run}")
+    page.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    expect(page.locator("#legend-smooth")).to_be_visible()
+    expect(tour).to_be_hidden()
+    page.locator("#help").click()
+    page.locator("#tour-again").click()
+    expect(page.locator("#tour-count")).to_have_text(f"1 of {len(STOPS)}")
+    expect(page.locator("#tour-next")).to_be_focused()
+    page.locator("#sample-text").click(position={"x": 2, "y": 2})
+    expect(tour).to_be_hidden()
+    page.locator("#help").click()
+    page.locator("#tour-try").click()
+    expect(starters.first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#passage-source")).to_contain_text("best model")
+    page.locator("#passage-close").click()
+    expect_terms_to_be_explained(page)
+
+
+def words_of_the_tour(page: Page) -> str:
+    """Go to its end, check its place at each stop and size of the screen; return its words."""
+    words = ""
+    for number, about in enumerate(STOPS, start=1):
+        expect(page.locator("#tour-count")).to_have_text(f"{number} of {len(STOPS)}")
+        expect(page.locator("[data-explained]")).to_have_count(1)
+        expect(page.locator(f"{about}[data-explained]")).to_be_visible()
+        words += page.locator("#tour").inner_text()
+        expect_tour_on_screen(page)
+        page.locator("#tour-next").click()
+    expect(page.locator("#tour-count")).to_have_text("Try this")
+    expect_tour_on_screen(page)
+    return words + page.locator("#tour").inner_text()
+
+
+def expect_tour_on_screen(page: Page) -> None:
+    for size in SIZES:
+        page.set_viewport_size(size)
+        eventually(
+            functools.partial(page.locator("#tour").bounding_box),
+            functools.partial(is_on_screen, size),
+            f"the tour to be on a screen of {size}",
+        )
+
+
+def is_on_screen(size: ViewportSize, box: FloatRect | None) -> bool:
+    return (
+        box is not None
+        and min(box["x"], box["y"]) >= 0
+        and box["x"] + box["width"] <= size["width"]
+        and box["y"] + box["height"] <= size["height"]
+    )
+
+
+def expect_terms_to_be_explained(page: Page) -> None:
+    """Check that every term is explained at the pointer and by keyboard."""
+    page.clock.install()
     expect(page.locator("#legend-band")).to_be_visible()
     tip = page.locator("#term-tip")
     terms = page.locator("[data-term]:visible")
@@ -90,12 +135,7 @@ def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
         page.clock.run_for(300)  # it waits for the pointer to rest
         expect(tip).to_be_visible()
         expect(tip).to_have_text(meaning.text_content() or "-")
-        box = tip.bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["y"] >= 0
-        assert box["x"] + box["width"] <= 1440
-        assert box["y"] + box["height"] <= 900
+        assert is_on_screen(SIZES[-1], tip.bounding_box())
     page.mouse.move(2, 2)
     page.locator("#legend-band button").focus()
     page.keyboard.press("Shift+Tab")
@@ -107,9 +147,28 @@ def test_every_term_is_explained_at_the_pointer_and_by_keyboard(
     expect(tip).to_be_hidden()
 
 
-def test_the_legend_names_what_is_drawn(server: Server, window: Window) -> None:
+def test_a_starter_pauses_a_training_and_makes_one_step(
+    server: Server, lasting_window: Window
+) -> None:
+    run = server.create_run(hidden_size=8, pace=10, max_updates=None)
+    page = lasting_window.open(server, run)
+    expect(page.locator("#pause")).to_contain_text("Pause")
+    page.locator("#help").click()
+    page.locator("#tour-try").click()
+    with (
+        page.expect_response(lambda answer: answer.url.endswith("/step")) as stepped,
+        page.expect_response(lambda answer: answer.url.endswith("/pause")) as paused,
+    ):
+        page.locator("#tour-starters button").first.click()
+    before, after = paused.value.json(), stepped.value.json()
+    assert (before["state"], after["state"]) == ("paused", "paused")
+    assert after["update"] == before["update"] + 1
+    expect(page.locator("#pause")).to_contain_text("Resume")
+
+
+def test_the_legend_names_what_is_drawn(server: Server, lasting_window: Window) -> None:
     run = server.create_run(hidden_size=8, paused=True, sample_every=100, max_updates=None)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 100})
     page.locator("#chart[data-drawn-update='100']").wait_for(state="attached")
     expect(page.locator("#legend li:visible")).to_have_text(
@@ -164,7 +223,7 @@ def test_single_losses_are_drawn_even_if_messages_have_combined_them(
     )
 
 
-def test_the_first_card_explains_dots_before_there_is_a_band(
+def test_the_first_card_explains_dots_before_there_is_a_band_and_escape_leaves_the_tour(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(hidden_size=8, paused=True, max_updates=None)
@@ -172,27 +231,10 @@ def test_the_first_card_explains_dots_before_there_is_a_band(
     page = open_window(first_visit=True).open(server, run)
     expect(page.locator("#legend-losses")).to_be_visible()
     expect(page.locator("#legend-band")).to_be_hidden()
-    card = page.locator("#first-steps-text")
+    card = page.locator("#tour-text")
     expect(card).to_contain_text("Each dot is the loss of one update")
     expect(card).to_contain_text("a grey band spans them")
-
-
-def test_the_script_of_the_first_minute_names_what_the_page_shows(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    """Every quotation in the script is a text of the page."""
-    page = open_window(first_visit=True).open(server, run)
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    shown = page.locator("body").inner_text() + (page.locator("#keys").text_content() or "")
-    for number in (2, 3):
-        page.locator("#first-steps-next").click()
-        expect(page.locator("#first-steps-count")).to_have_text(f"{number} of 3")
-        shown += page.locator("#first-steps").inner_text()
-    page.locator("#first-steps-next").click()
-    page.keyboard.press("ArrowLeft")
-    expect(page.locator("#text-mode")).to_be_visible()
-    shown += page.locator("#text-mode").inner_text()
-    quotations = re.findall("“([^”]+)”", SCRIPT.read_text("utf-8"))
-    assert len(quotations) > 10
-    words = " ".join(shown.split())
-    assert [each for each in quotations if each not in words] == []
+    page.keyboard.press("Escape")
+    expect(page.locator("#tour")).to_be_hidden()
+    # It does not come back; see `Window`.
+    assert page.evaluate("localStorage.getItem('hurrah-introduced')") == "yes"

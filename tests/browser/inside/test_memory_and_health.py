@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Window, eventually
 from tests.browser.server_process import Server
-from tests.browser.test_accessibility import CONTRASTS
+from tests.browser.test_accessibility import CONTRASTS, SCHEMES
 
 SMALL = {"hidden_size": 8, "sequence_length": 10, "sample_length": 20}
 
@@ -38,7 +38,7 @@ def share_left(server: Server, run: str, lag: int) -> float:
     return float(norms[lag] / norms[0])
 
 
-def test_memory_of_the_newest_run_of_each_cell_is_compared(
+def test_memory_of_the_newest_run_of_each_cell_is_compared_and_follows_the_training(
     server: Server, window: Window, runs: dict[str, str]
 ) -> None:
     page = inside(server, window, runs["vanilla"], "memory")
@@ -75,18 +75,15 @@ def test_memory_of_the_newest_run_of_each_cell_is_compared(
     expect(slots.nth(2)).to_contain_text("lstm 8")
     assert selects.nth(0).input_value() == ""
 
-
-def test_memory_follows_the_training(server: Server, window: Window, runs: dict[str, str]) -> None:
-    run = runs["vanilla"]
-    page = inside(server, window, run, "memory")
+    # It follows the training.
     line = page.locator("path.memory-line-0").first
     before = line.get_attribute("d")
-    server.call("POST", f"runs/{run}/step", {"updates": 3})
+    server.call("POST", f"runs/{runs['vanilla']}/step", {"updates": 3})
     expect(page.locator("#memory-runs > li").first).to_contain_text("update 23")
     assert line.get_attribute("d") != before
 
 
-def test_health_has_the_figures_of_the_network(
+def test_health_has_the_figures_of_the_network_and_can_be_read_everywhere(
     server: Server, window: Window, runs: dict[str, str]
 ) -> None:
     checkpoints = lambda: server.call("GET", f"runs/{runs['gru']}/checkpoints")  # noqa: E731
@@ -112,18 +109,17 @@ def test_health_has_the_figures_of_the_network(
     )
     expect(page.locator("#health-about")).to_contain_text("update 20")
 
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_views_can_be_read_in_both_themes_and_on_a_phone(
-    server: Server, open_window: Callable[..., Window], runs: dict[str, str], scheme: str
-) -> None:
-    window = open_window(color_scheme=scheme)
+    # Both views can be read in both themes and on a phone.
     overflow = "document.documentElement.scrollWidth - innerWidth"
-    page = inside(server, window, runs["exploding"], "health")
+    page.locator("#inside-run").select_option(runs["exploding"])
+    expect(page.locator("#health-about")).to_contain_text("update 1")
     for view in ("health", "memory"):
         page.locator(f"#inside-tab-{view}").click()
         expect(page.locator(f"#{view}-view[data-ready=true]")).to_be_visible()
-        assert [text for text in page.evaluate(CONTRASTS) if text["contrast"] < 4.5] == []
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            faint = [text for text in page.evaluate(CONTRASTS) if text["contrast"] < 4.5]
+            assert faint == [], scheme
         for width in (1024, 390):
             page.set_viewport_size({"width": width, "height": 844})
             eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import DESKTOP, Window, eventually
 from tests.browser.server_process import Server
 
 SMALL = {"hidden_size": 10, "sample_length": 20}
@@ -42,10 +42,58 @@ def test_without_a_run_the_page_says_so(server: Server, window: Window) -> None:
     expect(window.page.locator("#inside")).to_be_hidden()
 
 
-def test_the_bars_and_the_curve_follow_the_selected_character(
+def test_the_views_of_a_text_follow_the_selection_the_snapshots_the_text_and_the_training(
     server: Server, window: Window, run: str
 ) -> None:
-    page = inside(server, window.page, run)
+    live = server.create_run(name="live", pace=200, paused=True, max_updates=None, **SMALL)
+    page = inside(server, window.page, run, f"&text={'a' * 500}")
+    expect_fit(page)
+    page.get_by_role("button", name="Passage of the corpus").click()
+    eventually(lambda: strip_text(page), lambda shown: shown[:2] != "aa", "the passage")
+    expect(page).not_to_have_url(re.compile("text="))
+    expect_selection_to_be_followed(page)
+    expect_snapshots_to_be_shown(page)
+
+    # Any text can be read; one that is empty or too long changes nothing.
+    for text in (MARKUP, SCRIPTS):
+        expect_text_is_read(page, text)
+    expect_bad_lengths_to_be_refused(page)
+
+    # The address has all of it.
+    expect_text_is_read(page, SCRIPTS)
+    page.keyboard.press("ArrowLeft")
+    place = f"character {len(SCRIPTS) - 1} of {len(SCRIPTS)}"
+    expect(page.locator("#text-place")).to_have_text(place)
+    for part in ("tint=gradient", f"at={len(SCRIPTS) - 2}", "temperature=2", "text=(?!.*img)"):
+        expect(page).to_have_url(re.compile(part))
+    page.reload()
+    expect(page.locator("#text-place")).to_have_text(place)
+    expect(page.locator("#inside-text")).to_have_value(SCRIPTS)
+    expect(page.locator("#text-temperature")).to_have_value("2")
+    expect(page.locator("input[name=text-tint][value=gradient]")).to_be_checked()
+
+    page.locator("#inside-run").select_option(live)
+    expect(page.locator("#text-about")).to_contain_text("network of update 0.")
+    server.call("POST", f"runs/{live}/resume", {})
+    expect_training_to_be_followed(server, page, live)
+
+
+def expect_fit(page: Page) -> None:
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    for width in (1440, 1024, 390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        eventually(
+            lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, f"no overflow of {width}"
+        )
+        tops = page.locator(".top nav a").evaluate_all(
+            "all => all.map(({ offsetTop }) => offsetTop)"
+        )
+        if width >= 390:
+            assert len(set(tops)) <= (1 if width >= 1024 else 2), width
+    page.set_viewport_size(DESKTOP)
+
+
+def expect_selection_to_be_followed(page: Page) -> None:
     strip, place = page.locator("#text-strip"), page.locator("#text-place")
     text = page.locator("#inside-text").input_value()
     assert strip_text(page) == text
@@ -98,17 +146,8 @@ def test_the_bars_and_the_curve_follow_the_selected_character(
     assert set(tinted) <= set(range(60))
     assert max(tinted) >= 57
 
-    # The address has all of it.
-    for part in ("tint=gradient", "at=60", "temperature=2"):
-        expect(page).to_have_url(re.compile(part))
-    page.reload()
-    expect(place).to_have_text(f"character 61 of {len(text)}")
-    expect(page.locator("#text-temperature")).to_have_value("2")
-    expect(page.locator("input[name=text-tint][value=gradient]")).to_be_checked()
 
-
-def test_snapshots_show_an_earlier_network(server: Server, window: Window, run: str) -> None:
-    page = inside(server, window.page, run)
+def expect_snapshots_to_be_shown(page: Page) -> None:
     about, update = page.locator("#text-about"), page.locator("#inside-snapshot-update")
     page.locator("input[name=inside-source][value=snapshot]").check()
     slider = page.locator("#inside-snapshot")
@@ -124,36 +163,7 @@ def test_snapshots_show_an_earlier_network(server: Server, window: Window, run: 
     expect(about).to_contain_text("network of update 200.")
 
 
-@pytest.mark.parametrize("text", [MARKUP, SCRIPTS])
-def test_any_text_can_be_read(server: Server, window: Window, run: str, text: str) -> None:
-    page = inside(server, window.page, run)
-    field = page.locator("#inside-text")
-    field.fill(text)
-    eventually(lambda: strip_text(page), lambda shown: shown == text, "the text")
-    assert page.locator("#text-strip :is(img, script)").count() == 0
-    expect(page.locator("#inside-text-count")).to_have_text(f"{len(text)} of 2,000")
-    unknown = page.locator("#text-strip .unknown")
-    expect(unknown.first).to_be_attached()
-    page.locator("#text-strip").press("End")
-    if text == SCRIPTS:
-        expect(page.locator("#text-name")).to_have_text("😀")
-        expect(page.locator("#text-character")).to_have_text(
-            "Unknown to the network, which skips it."
-        )
-        expect(page.locator("#text-about")).to_contain_text("characters are unknown to it.")
-    # A link to it shows it again.
-    expect(page).to_have_url(re.compile("text="))
-    page.reload()
-    expect(field).to_have_value(text)
-    page.get_by_role("button", name="Passage of the corpus").click()
-    eventually(lambda: strip_text(page), lambda shown: shown != text, "the passage")
-    expect(page).not_to_have_url(re.compile("text="))
-
-
-def test_a_text_that_is_empty_or_too_long_changes_nothing(
-    server: Server, window: Window, run: str
-) -> None:
-    page = inside(server, window.page, run)
+def expect_bad_lengths_to_be_refused(page: Page) -> None:
     field, error = page.locator("#inside-text"), page.locator("#error-inside-text")
     shown = strip_text(page)
     field.fill("x" * 2_003)
@@ -167,12 +177,10 @@ def test_a_text_that_is_empty_or_too_long_changes_nothing(
     eventually(lambda: strip_text(page), lambda text: text == "x" * 2_000, "the longest text")
 
 
-def test_the_page_follows_the_training_at_most_five_times_a_second(
-    server: Server, window: Window
-) -> None:
-    run = server.create_run(pace=200, max_updates=None, **SMALL)
-    page = inside(server, window.page, run)
+def expect_training_to_be_followed(server: Server, page: Page, run: str) -> None:
+    """Check that the page asks for another probe at most five times a second."""
     about = page.locator("#text-about")
+    page.evaluate("performance.clearResourceTimings()")
     for _ in range(4):
         now = about.inner_text()
         expect(about).not_to_have_text(now)
@@ -188,6 +196,23 @@ def test_the_page_follows_the_training_at_most_five_times_a_second(
     assert len(gaps) >= 4
     # But the first one: that the text is known, and that the run is, may be two requests.
     assert min(gaps[1:]) > 190
+
+
+def expect_text_is_read(page: Page, text: str) -> None:
+    field = page.locator("#inside-text")
+    field.fill(text)
+    eventually(lambda: strip_text(page), lambda shown: shown == text, "the text")
+    assert page.locator("#text-strip :is(img, script)").count() == 0
+    expect(page.locator("#inside-text-count")).to_have_text(f"{len(text)} of 2,000")
+    unknown = page.locator("#text-strip .unknown")
+    expect(unknown.first).to_be_attached()
+    page.locator("#text-strip").press("End")
+    if text == SCRIPTS:
+        expect(page.locator("#text-name")).to_have_text("😀")
+        expect(page.locator("#text-character")).to_have_text(
+            "Unknown to the network, which skips it."
+        )
+        expect(page.locator("#text-about")).to_contain_text("characters are unknown to it.")
 
 
 def test_a_lost_connection_is_shown_and_survived(
@@ -209,14 +234,3 @@ def test_a_lost_connection_is_shown_and_survived(
     page.clock.fast_forward(1_000)
     expect(page.locator("body[data-outdated]")).not_to_be_attached()
     eventually(lambda: strip_text(page), lambda text: text == "Orla", "the new text")
-
-
-@pytest.mark.parametrize("width", [1440, 1024, 390, 320])
-def test_the_page_fits_the_screen(server: Server, window: Window, run: str, width: int) -> None:
-    window.page.set_viewport_size({"width": width, "height": 844})
-    page = inside(server, window.page, run, f"&text={'a' * 500}")
-    overflow = "document.documentElement.scrollWidth - innerWidth"
-    eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
-    tops = page.locator(".top nav a").evaluate_all("all => all.map(({ offsetTop }) => offsetTop)")
-    if width >= 390:
-        assert len(set(tops)) == 1

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, Position, expect
 
 from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
-from tests.browser.test_accessibility import CONTRASTS
+from tests.browser.test_accessibility import CONTRASTS, SCHEMES
 from tests.serving import PAGES
 
 UNITS = 12
@@ -67,7 +67,7 @@ def character(page: Page, index: int) -> Locator:
     return page.locator("#unit-text span").nth(index)
 
 
-def test_the_heat_map_has_the_colours_of_the_activations(
+def test_the_heat_map_shows_the_activations_and_selects_a_unit_by_pointer_or_keys(
     server: Server, window: Window, run: str, module: Module
 ) -> None:
     page = view(server, window, run, unit="1-0")
@@ -84,12 +84,8 @@ def test_the_heat_map_has_the_colours_of_the_activations(
     assert colours[0] == "rgb(47 95 158)"
     assert colours[254] == "rgb(196 85 26)"
 
-
-def test_a_click_colours_the_text_by_the_unit(server: Server, window: Window, run: str) -> None:
-    page = view(server, window, run, unit="1-0")
-    page.locator("#unit-map-order").select_option("number")
+    # A click colours the text by the unit.
     page.locator("#unit-map").hover(position=cell(4, 6))
-    found = activations(server, run, layer=1)
     value = f"{found[6, 4] / 127:.2f}".replace("-", "−")
     readout = f"Layer 2, unit 4, after “s”: {value}"
     expect(page.locator("#unit-map-readout")).to_contain_text(re.compile(r"unit 4.*, after “s”"))
@@ -98,9 +94,9 @@ def test_a_click_colours_the_text_by_the_unit(server: Server, window: Window, ru
     expect(page.locator("#unit-text-title")).to_contain_text("Layer 2, unit 4")
     for index, byte in enumerate(found[:, 4].tolist()):
         tint = round(abs(byte) / 127 * 7)
-        wanted = f"tint-low-{tint}" if byte < 0 else f"tint-{tint}"
+        name = f"tint-low-{tint}" if byte < 0 else f"tint-{tint}"
         if tint:
-            expect(character(page, index)).to_have_class(re.compile(rf"(^| ){wanted}( |$)"))
+            expect(character(page, index)).to_have_class(re.compile(rf"(^| ){name}( |$)"))
         else:
             expect(character(page, index)).not_to_have_class(re.compile("tint"))
     eventually(
@@ -113,12 +109,12 @@ def test_a_click_colours_the_text_by_the_unit(server: Server, window: Window, ru
     page.locator("#unit-map-layer").select_option("0")
     expect(page.locator("#unit-text-title")).to_contain_text("Layer 1, unit 0")
 
-
-def test_the_keys_move_over_the_map_and_say_what_is_there(
-    server: Server, window: Window, run: str
-) -> None:
-    page = view(server, window, run, unit="1-2", at="4")
-    page.locator("#unit-map-order").select_option("number")
+    # The keys move over the map and say what is there.
+    page.locator("#unit-map-layer").select_option("1")
+    expect(page.locator("#unit-text-title")).to_contain_text("Layer 2, unit 0")
+    eventually(read, [int(part) for part in wanted].__eq__, "the colours of the second layer")
+    page.locator("#unit-map").click(position=cell(2, 4))
+    expect(page.locator("#unit-text-title")).to_contain_text("Layer 2, unit 2")
     page.locator("#unit-map").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowLeft")
@@ -150,10 +146,65 @@ def test_the_orders_have_every_unit_once(module: Module) -> None:
     assert similar == [0, 2, 3, 1]
 
 
-def test_a_selected_stretch_is_searched_in_the_corpus(
+def test_a_unit_is_held_and_the_stretches_where_it_is_active_are_found(
     server: Server, window: Window, run: str
 ) -> None:
-    page = view(server, window, run, unit="1-2", threshold="0.2")
+    query = {"unit": "1-2", "held": "-0.5", "seed": "7", "temperature": "0.8", "threshold": "0.2"}
+    page = view(server, window, run, **query)
+    expect_held_unit(server, page, run)
+    expect_stretch_by_keys(page)
+    expect_stretch_by_pointer(server, page, run)
+    expect_legible_on_a_phone(page)
+
+
+def expect_held_unit(server: Server, page: Page, run: str) -> None:
+    asked = {"unit": 2, "layer": 1, "seed": 7, "temperature": 0.8, "prime": TEXT}
+    found = post(server, run, "intervention", **asked, value=-0.5)
+    without, held = page.locator("#hold-without"), page.locator("#hold-with")
+    # The passages are written when they are in view.
+    page.locator("#hold-texts").scroll_into_view_if_needed()
+    expect(held).to_have_text(found["with"], use_inner_text=False)
+    assert without.text_content() == found["without"]
+    expect(page.locator("#hold-with-title")).to_have_text("Layer 2, unit 2 held at −0.50")
+    assert (
+        page.locator("#hold-with .context").text_content()
+        == (found["with"][: found["first_difference"]])
+    )
+
+    page.locator("#hold-value").focus()
+    page.keyboard.press("End")
+    expect(page.locator("#hold-with-title")).to_have_text("Layer 2, unit 2 held at 1.00")
+    found = post(server, run, "intervention", **asked, value=1)
+    assert held.text_content() == found["with"]
+    page.locator("#hold-seed").click()
+    expect(without).not_to_have_text(found["without"], use_inner_text=False)
+    seed = page.locator("#hold-seed-value").inner_text()
+    eventually(
+        lambda: page.evaluate("location.search"), lambda url: f"seed={seed}" in url, "the URL"
+    )
+
+
+def expect_stretch_by_keys(page: Page) -> None:
+    character(page, SAID[0]).click()
+    page.locator("#unit-text").focus()
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowLeft")
+    stretch = page.locator("#unit-text .in-stretch")
+    expect(stretch).to_have_text(list("said"))
+    expect(page.locator("#unit-text-live")).to_have_text("Selected: “said”")
+    expect(page.locator("#spans-about")).to_contain_text("“said”")
+    page.keyboard.press("Escape")
+    expect(stretch).to_have_count(0)
+    expect(page.locator("#spans-results")).to_be_hidden()
+    # A word at once.
+    character(page, 13).dblclick()
+    expect(stretch).to_have_text(list("Hester"))
+    page.keyboard.press("Escape")
+    expect(stretch).to_have_count(0)
+
+
+def expect_stretch_by_pointer(server: Server, page: Page, run: str) -> None:
     expect(page.locator("#spans-hint")).to_be_visible()
     page.locator("#spans-hint").scroll_into_view_if_needed()
     first, last = SAID[0], SAID[1] - 1
@@ -192,66 +243,16 @@ def test_a_selected_stretch_is_searched_in_the_corpus(
     )
 
 
-def test_a_stretch_can_be_selected_with_the_keys(server: Server, window: Window, run: str) -> None:
-    page = view(server, window, run, unit="1-2", at=str(SAID[0]))
-    page.locator("#unit-text").focus()
-    for _ in range(4):
-        page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("Shift+ArrowLeft")
-    stretch = page.locator("#unit-text .in-stretch")
-    expect(stretch).to_have_text(list("said"))
-    expect(page.locator("#unit-text-live")).to_have_text("Selected: “said”")
-    expect(page.locator("#spans-about")).to_contain_text("“said”")
-    page.keyboard.press("Escape")
-    expect(stretch).to_have_count(0)
-    expect(page.locator("#spans-results")).to_be_hidden()
-    # A word at once.
-    character(page, 13).dblclick()
-    expect(stretch).to_have_text(list("Hester"))
-
-
-def test_a_unit_is_held(server: Server, window: Window, run: str) -> None:
-    page = view(server, window, run, unit="1-2", held="-0.5", seed="7", temperature="0.8")
-    asked = {"unit": 2, "layer": 1, "seed": 7, "temperature": 0.8, "prime": TEXT}
-    found = post(server, run, "intervention", **asked, value=-0.5)
-    without, held = page.locator("#hold-without"), page.locator("#hold-with")
-    # The passages are written when they are in view.
-    page.locator("#hold-texts").scroll_into_view_if_needed()
-    expect(held).to_have_text(found["with"], use_inner_text=False)
-    assert without.text_content() == found["without"]
-    expect(page.locator("#hold-with-title")).to_have_text("Layer 2, unit 2 held at −0.50")
-    assert (
-        page.locator("#hold-with .context").text_content()
-        == (found["with"][: found["first_difference"]])
-    )
-
-    page.locator("#hold-value").focus()
-    page.keyboard.press("End")
-    expect(page.locator("#hold-with-title")).to_have_text("Layer 2, unit 2 held at 1.00")
-    found = post(server, run, "intervention", **asked, value=1)
-    assert held.text_content() == found["with"]
-    page.locator("#hold-seed").click()
-    expect(without).not_to_have_text(found["without"], use_inner_text=False)
-    seed = page.locator("#hold-seed-value").inner_text()
-    eventually(
-        lambda: page.evaluate("location.search"), lambda url: f"seed={seed}" in url, "the URL"
-    )
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_view_is_legible_and_fits_a_phone(
-    server: Server, open_window: Callable[..., Window], run: str, scheme: str
-) -> None:
-    phone = {"width": 390, "height": 844}
-    page = view(
-        server, open_window(color_scheme=scheme, viewport=phone), run, unit="1-2", stretch="6-10"
-    )
+def expect_legible_on_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
     expect(page.locator("#spans-list li").first).to_be_visible()
     page.locator("#hold-texts").scroll_into_view_if_needed()
     expect(page.locator("#hold-with .context")).to_be_attached()
-    faint = [text for text in page.evaluate(CONTRASTS) if text["contrast"] < 4.5]
-    assert faint == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
-    found = Axe().run(page, context="#inside-view-units").response["violations"]
-    grave = [each["id"] for each in found if each["impact"] in {"serious", "critical"}]
-    assert grave == []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        faint = [text for text in page.evaluate(CONTRASTS) if text["contrast"] < 4.5]
+        assert faint == [], scheme
+        found = Axe().run(page, context="#inside-view-units").response["violations"]
+        grave = [each["id"] for each in found if each["impact"] in {"serious", "critical"}]
+        assert grave == [], scheme
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

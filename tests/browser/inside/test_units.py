@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import DESKTOP, Window, eventually
 from tests.browser.server_process import Server
-from tests.browser.test_accessibility import CONTRASTS
+from tests.browser.test_accessibility import CONTRASTS, SCHEMES
 from tests.inspection.quotation_unit import book, teach_quotation_marks
 
 UNITS = 20
@@ -42,10 +41,13 @@ def column(page: Page, number: int) -> list[str]:
     return page.locator(f"#units-rows tr > :nth-child({number})").all_inner_texts()
 
 
-def test_the_list_can_be_sorted_and_searched_and_selects_a_unit(
+def test_the_list_selects_a_unit_whose_curve_shows_when_it_came_to_follow_its_feature(
     server: Server, window: Window, run: str
 ) -> None:
-    page = units(server, window, run)
+    # Where the unit of a link does not exist, another one is selected.
+    page = units(server, window, run, "&unit=3-99")
+    expect(page.locator("#units-curve-title")).to_have_text("Unit 0: inside quotation marks")
+    expect(page).to_have_url(re.compile("unit=0-0$"))
     expect(page.locator("#units-about")).to_contain_text(f"of {UNITS} units follow")
     # The greatest correlation is first, and units that follow nothing are last.
     assert column(page, 1)[0] == "0"
@@ -81,12 +83,19 @@ def test_the_list_can_be_sorted_and_searched_and_selects_a_unit(
     page.keyboard.press("Home")
     expect(page.locator("#units-curve-title")).to_have_text("Unit 0: inside quotation marks")
 
-
-def test_the_curve_shows_when_the_unit_came_to_follow_its_feature(
-    server: Server, window: Window, run: str
-) -> None:
-    page = units(server, window, run, "&unit=0-0")
     expect(page.locator("#units-plot .units-line")).to_be_visible()
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        faint = [text for text in page.evaluate(CONTRASTS) if text["contrast"] < 4.5]
+        assert faint == [], scheme
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    for width, height in ((1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(DESKTOP)
+
+    # The curve has a point for each snapshot.
     history = server.call(
         "GET", f"runs/{run}/units/history?layer=0&unit=0&feature=inside%20quotation%20marks"
     )
@@ -108,25 +117,10 @@ def test_the_curve_shows_when_the_unit_came_to_follow_its_feature(
     expect(page).to_have_url(re.compile("update=0&"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_view_fits_every_screen_and_theme(
-    server: Server, open_window: Callable[..., Window], run: str, scheme: Any
-) -> None:
-    page = units(server, open_window(color_scheme=scheme), run, "&unit=0-0")
-    expect(page.locator("#units-plot .units-line")).to_be_visible()
-    assert [text for text in page.evaluate(CONTRASTS) if text["contrast"] < 4.5] == []
-    overflow = "document.documentElement.scrollWidth - innerWidth"
-    for width, height in ((1024, 768), (390, 844)):
-        page.set_viewport_size({"width": width, "height": height})
-        eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, "no overflow")
-
-
-def test_a_link_to_a_unit_or_run_that_does_not_exist_shows_another_one(
+def test_a_link_to_a_run_that_does_not_exist_shows_another_one(
     server: Server, window: Window, run: str
 ) -> None:
-    page = units(server, window, run, "&unit=3-99")
-    expect(page.locator("#units-curve-title")).to_have_text("Unit 0: inside quotation marks")
-    expect(page).to_have_url(re.compile("unit=0-0$"))
+    page = window.page
     # The window fails the test if the page asks for what does not exist.
     page.goto(f"{server.url}inside?run=missing")
     expect(page.locator("#toasts")).to_contain_text("does not exist")

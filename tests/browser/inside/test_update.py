@@ -34,8 +34,11 @@ def open_update(page: Page, server: Server, run: str) -> None:
 
 
 def test_an_update_is_gone_through_forward_and_back_and_then_made(
-    server: Server, run: str, window: Window
+    server: Server, run: str, window: Window, keep_run: Callable[..., str]
 ) -> None:
+    text = "abcdef\u0301\u200b" * 40
+    sent = httpx.post(f"{server.url}api/corpora", files={"file": ("unseen.txt", text.encode())})
+    unseen = keep_run(updates=1, corpus=sent.json()["id"], **SPEC)
     page = window.page
     open_update(page, server, run)
     found = server.call("GET", f"runs/{run}/unrolled")
@@ -96,6 +99,16 @@ def test_an_update_is_gone_through_forward_and_back_and_then_made(
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#update-play")).to_have_accessible_name("Play")
 
+    # Characters without a glyph have codes.
+    page.locator("#inside-run").select_option(unseen)
+    expect(page.locator("#update-title")).to_have_text("Update 2")
+    page.locator("#update-title").click()
+    page.keyboard.press("ArrowRight")
+    expect(caption).to_contain_text("reads ‘◌\u0301’.")
+    page.keyboard.press("ArrowRight")
+    expect(caption).to_contain_text("reads U+200B.")
+    expect(page.locator(".step[data-now] .step-input")).to_have_text("200B")
+
 
 def test_a_viewer_on_a_phone_steps_through_without_motion(
     server: Server, run: str, open_window: Callable[..., Window]
@@ -119,31 +132,13 @@ def test_a_viewer_on_a_phone_steps_through_without_motion(
     assert page.evaluate(width) == PHONE["width"]
 
 
-def test_a_run_that_trains_is_paused_first(server: Server, window: Window) -> None:
+def test_a_run_that_trains_is_paused_first(server: Server, lasting_window: Window) -> None:
     run = server.create_run(**SPEC)
-    page = window.page
-    open_update(page, server, run)
+    page = lasting_window.open(server, run)
+    # The link beside the button that steps.
+    page.locator("#step-inside").click()
     expect(page.locator("#update-about")).to_contain_text("when the page asked")
     page.locator("#update-pause").click()
     expect(page.locator("#update-make")).to_be_visible()
     update = server.call("GET", f"runs/{run}")["update"]
     expect(page.locator("#update-title")).to_have_text(f"Update {update + 1:,}")
-    # The link beside the button that steps.
-    window.open(server, run)
-    page.locator("#step-inside").click()
-    expect(page.locator("#update-title")).to_have_text(f"Update {update + 1:,}")
-
-
-def test_characters_without_a_glyph_have_codes(
-    server: Server, window: Window, keep_run: Callable[..., str]
-) -> None:
-    text = "abcdef\u0301\u200b" * 40
-    sent = httpx.post(f"{server.url}api/corpora", files={"file": ("unseen.txt", text.encode())})
-    page = window.page
-    open_update(page, server, keep_run(updates=1, corpus=sent.json()["id"], **SPEC))
-    caption = page.locator("#update-caption")
-    page.keyboard.press("ArrowRight")
-    expect(caption).to_contain_text("reads ‘◌\u0301’.")
-    page.keyboard.press("ArrowRight")
-    expect(caption).to_contain_text("reads U+200B.")
-    expect(page.locator(".step[data-now] .step-input")).to_have_text("200B")

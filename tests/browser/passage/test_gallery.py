@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Window, eventually, expect_list_of_shortcuts
 from tests.browser.server_process import Server
+from tests.browser.test_accessibility import SCHEMES
 
 TOKEN = "a token that nobody guesses"
 
@@ -66,10 +66,13 @@ def test_a_passage_is_saved_with_one_key_and_appears_in_the_gallery(
     assert page.locator("#passage-text").inner_text() == text
 
 
-def test_titles_and_deletion_with_undo(server: Server, window: Window, run: str) -> None:
+def test_titles_deletion_with_undo_passages_of_another_client_a_phone_and_paper(
+    server: Server, window: Window, run: str
+) -> None:
     keep(server, run, seed=1)
     keep(server, run, "The second", seed=2)
     page = gallery(server, window.page)
+    expect_list_of_shortcuts(page)
     cards = page.locator("#gallery-passages .passage-card")
     expect(cards).to_have_count(2)
     expect(cards.first.locator("h3")).to_have_text("The second")
@@ -91,6 +94,39 @@ def test_titles_and_deletion_with_undo(server: Server, window: Window, run: str)
     page.locator(".toast").get_by_label("Dismiss").click()
     eventually(lambda: server.call("GET", "passages")["total"], lambda total: total == 1, "one")
     expect(cards).to_have_count(1)
+
+    # Passages that another client saves appear when the page becomes visible again, and from time
+    # to time.
+    titles = page.locator("#gallery-passages .passage-card h3")
+    keep(server, run, "Here", length=5000)
+    look_again(page)
+    expect(titles).to_have_text(["Here", "The second"])
+    page.get_by_text("Show more").click()
+    expect(page.get_by_text("Show more")).to_have_count(0)
+    keep(server, run, "There", seed=3)
+    look_again(page)
+    expect(titles).to_have_text(["There", "Here", "The second"])
+    expect(page.get_by_text("Show more")).to_have_count(0)
+
+    keep(server, run, "A title", prime="The ", temperatures=[0.5, 1.0])
+    page.set_viewport_size({"width": 390, "height": 844})
+    look_again(page)
+    expect(titles.first).to_have_text("A title")
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme, media="screen")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        columns = page.locator(".passage-card-columns section")
+        boxes = [columns.nth(i).bounding_box() for i in range(2)]
+        assert len({box["x"] for box in boxes if box}) == 1
+        page.emulate_media(media="print")
+        for gone in (".top", ".passage-card-actions", ".gallery-tools", "#theme"):
+            expect(page.locator(gone).first).to_be_hidden()
+        expect(page.locator("#gallery-title")).to_be_visible()
+        expect(titles.first).to_be_visible()
+
+
+def look_again(page: Page) -> None:
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def test_older_passages_files_and_a_single_passage(
@@ -124,58 +160,3 @@ def test_older_passages_files_and_a_single_passage(
     window.expect_errors("status of 404")
     page.goto(f"{server.url}passages?passage=nothing")
     expect(page.locator("#gallery-problem")).to_contain_text("does not exist")
-
-
-def test_passages_saved_by_another_client_appear(server: Server, window: Window, run: str) -> None:
-    keep(server, run, "Here", length=5000)
-    page = gallery(server, window.page)
-    expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["Here"])
-    page.get_by_text("Show more").click()
-    expect(page.get_by_text("Show more")).to_have_count(0)
-    keep(server, run, "There", seed=2)
-    # It refreshes from time to time, and when the page becomes visible again.
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["There", "Here"])
-    expect(page.get_by_text("Show more")).to_have_count(0)
-
-
-def test_on_a_phone_and_on_paper(server: Server, window: Window, run: str) -> None:
-    keep(server, run, "A title", prime="The ", temperatures=[0.5, 1.0])
-    window.page.set_viewport_size({"width": 390, "height": 844})
-    schemes: list[Literal["light", "dark"]] = ["light", "dark"]
-    for scheme in schemes:
-        window.page.emulate_media(color_scheme=scheme, media="screen")
-        page = gallery(server, window.page)
-        expect(page.locator("#gallery-passages .passage-card")).to_have_count(1)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        columns = page.locator(".passage-card-columns section")
-        boxes = [columns.nth(i).bounding_box() for i in range(2)]
-        assert len({box["x"] for box in boxes if box}) == 1
-        page.emulate_media(media="print")
-        for gone in (".top", ".passage-card-actions", ".gallery-tools", "#theme"):
-            expect(page.locator(gone).first).to_be_hidden()
-        expect(page.locator("#gallery-title")).to_be_visible()
-        expect(page.locator("#gallery-passages .passage-card h3")).to_be_visible()
-
-
-def test_viewers_read_the_gallery(own_server: Server, open_window: Callable[..., Window]) -> None:
-    own_server.token = TOKEN
-    own_server.start()
-    page = gallery(own_server, open_window().page)
-    expect(page.locator("#gallery-empty")).to_contain_text("Passages saved by the operator")
-    run = own_server.create_run(paused=True)
-    keep(own_server, run, "To be read")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator("#gallery-passages .passage-card h3")).to_have_text(["To be read"])
-    expect(page.get_by_label("Delete")).to_have_count(0)
-    expect(page.get_by_label("Change the title")).to_have_count(0)
-    page.get_by_label("Write it again").click()
-    expect(page.locator("#passage-source")).to_contain_text("exact model of the link")
-    expect(page.locator("#passage-save")).to_be_hidden()
-    # A viewer can share a link too, and learns how long it works, even if copying is not allowed.
-    page.evaluate(
-        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
-    )
-    page.locator("#passage-share").click()
-    expect(page.locator(".toast")).to_contain_text("as long as the server has the model")
-    assert f"run={run}&passage=" in page.locator("#passage-link").input_value()

@@ -43,12 +43,20 @@ def downloaded(page: Page) -> str:
     return download.value.path().read_text("utf-8").split("\n\n", 1)[1]
 
 
-def test_a_passage_appears_beside_the_curve_and_is_copied_and_downloaded(
-    server: Server, open_window: Callable[..., Window], run: str
+@pytest.mark.timeout(300)  # several steps on one page
+def test_a_passage_is_written_copied_downloaded_and_decided_by_its_settings(
+    server: Server, window: Window, run: str
 ) -> None:
-    window = open_window(permissions=["clipboard-read", "clipboard-write"])
+    window.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = window.open(server, run)
     page.locator("#write").click()
+    expect_passage_beside_the_curve(page)
+    expect_settings_to_decide_the_text(page)
+    expect_prime_to_keep_its_lines(page)
+    expect_passage_to_fill_a_phone(page)
+
+
+def expect_passage_beside_the_curve(page: Page) -> None:
     assert len(written(page)) > 500
     expect(page.locator("#passage-quality")).to_contain_text("real words")
     expect(page.locator("#passage-source")).to_contain_text("best model, update")
@@ -73,11 +81,7 @@ def test_a_passage_appears_beside_the_curve_and_is_copied_and_downloaded(
     )
 
 
-def test_the_seed_the_model_top_k_and_top_p_decide_the_text(
-    server: Server, window: Window, run: str
-) -> None:
-    page = window.open(server, run)
-    page.locator("#write").click()
+def expect_settings_to_decide_the_text(page: Page) -> None:
     first = written(page)
     seed = page.locator("#passage-seed").input_value()
 
@@ -110,12 +114,7 @@ def test_the_seed_the_model_top_k_and_top_p_decide_the_text(
     assert downloaded(page) != greedy
 
 
-def test_a_prime_has_line_ends_and_shows_what_was_not_read(
-    server: Server, window: Window, run: str
-) -> None:
-    page = window.open(server, run)
-    page.locator("#write").click()
-    written(page)
+def expect_prime_to_keep_its_lines(page: Page) -> None:
     prime = page.locator("#passage-prime-text")
     prime.fill("")
     prime.press_sequentially("The 語")
@@ -137,12 +136,75 @@ def test_a_prime_has_line_ends_and_shows_what_was_not_read(
     expect(page.locator("#passage-unknown")).to_contain_text("“☃” “漢”")
 
 
-def test_a_rate_limit_a_refusal_and_a_lost_connection_are_shown_and_keep_the_text(
-    server: Server, open_window: Callable[..., Window], run: str
+def expect_passage_to_fill_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    written(page)
+    box = page.locator("#passage").bounding_box()
+    assert box is not None
+    assert box["width"] == 390
+    # All actions are in reach, side by side.
+    buttons = page.locator(".passage-actions button:visible")
+    boxes = [box for i in range(buttons.count()) if (box := buttons.nth(i).bounding_box())]
+    assert len(boxes) == 5
+    assert len({round(box["y"]) for box in boxes}) == 1
+    assert max(box["x"] + box["width"] for box in boxes) <= 390
+    page.locator("#passage-save").click()
+    expect(page.locator(".toast")).to_contain_text("Saved together with the model.")
+    page.locator(".toast").get_by_label("Dismiss").click()
+    page.locator("#passage-close").click()
+    expect(page.locator("#passage")).to_be_hidden()
+
+
+@pytest.mark.timeout(300)  # several steps on one page
+def test_several_temperatures_problems_and_a_long_passage(
+    server: Server, window: Window, run: str
 ) -> None:
-    window = open_window()
     window.expect_errors("status of 4(22|29)")
     page = window.open(server, run)
+    page.locator("#write").click()
+    written(page)
+    expect_temperatures_side_by_side(server, page, run)
+    expect_problems_to_keep_the_text(page)
+    expect_a_long_passage_to_grow(page)
+
+
+def expect_temperatures_side_by_side(server: Server, page: Page, run: str) -> None:
+    page.locator("input[name=several][value=several]").check()
+    chips = page.locator("#passage-chips label")
+    expect(chips).to_have_text(["0.4", "0.7", "1.0", "1.3"])
+    chips.filter(has_text="1.0").click()
+    chips.filter(has_text="1.3").click()
+    # The first Enter adds a temperature, the second one submits.
+    page.locator("#passage-other-temperature").fill("0")
+    page.locator("#passage-other-temperature").press("Enter")
+    expect(chips).to_have_text(["0.0", "0.4", "0.7", "1.0", "1.3"])
+    page.locator("#passage-other-temperature").press("Enter")
+    columns = page.locator(".passage-column")
+    expect(columns).to_have_count(3)
+    expect(columns.locator(".quality > :nth-child(-n + 3) b")).to_have_count(9)
+    expect(columns.first).to_contain_text("temperature 0.00")
+    boxes = [columns.nth(i).bounding_box() for i in range(3)]
+    assert len({box["y"] for box in boxes if box}) == 1
+
+    # Three texts use the full width, unless the user chooses otherwise.
+    width = "document.querySelector('#passage').clientWidth"
+    assert page.evaluate(width) > 1000
+    page.locator("#passage-wide").click()
+    assert page.evaluate(width) < 800
+
+    # It is the same after a reload, even after another run was shown.
+    page.goto(f"{server.url}?run={run}")
+    expect(page.locator("#write-temperature")).to_have_text("0, 0.4, 0.7")
+    page.locator("#write").click()
+    expect(columns).to_have_count(3)
+    page.locator("input[name=several][value=one]").check()
+    page.locator("#passage-write").click()
+    expect(columns).to_have_count(0)
+    expect(page.locator("#passage-quality")).to_contain_text("real words")
+
+
+def expect_problems_to_keep_the_text(page: Page) -> None:
+    """A rate limit, a refusal and a lost connection are shown, and the text stays."""
     sentence = "The limit is 5 passages a minute from one address: it goes on in 2 s."
     refusal = {"type": "about:blank", "title": "Too Many Requests", "status": 429}
     page.route(
@@ -154,7 +216,7 @@ def test_a_rate_limit_a_refusal_and_a_lost_connection_are_shown_and_keep_the_tex
         ),
         times=1,
     )
-    page.locator("#write").click()
+    write(page)
     expect(page.locator("#passage-problem")).to_have_text(sentence)
     go = page.locator("#passage-write")
     expect(go).to_be_disabled()
@@ -184,28 +246,8 @@ def test_a_rate_limit_a_refusal_and_a_lost_connection_are_shown_and_keep_the_tex
     )
     expect(page.locator("#passage-text")).to_contain_text("Half a word, and th")
     expect(page.locator("#passage-write")).to_be_visible()
-
-
-def test_on_a_phone_the_passage_is_the_page(
-    server: Server, open_window: Callable[..., Window], run: str
-) -> None:
-    page = open_window(viewport={"width": 390, "height": 844}).open(server, run)
-    page.locator("#write").click()
-    written(page)
-    box = page.locator("#passage").bounding_box()
-    assert box is not None
-    assert box["width"] == 390
-    # All actions are in reach, side by side.
-    buttons = page.locator(".passage-actions button:visible")
-    boxes = [box for i in range(buttons.count()) if (box := buttons.nth(i).bounding_box())]
-    assert len(boxes) == 5
-    assert len({round(box["y"]) for box in boxes}) == 1
-    assert max(box["x"] + box["width"] for box in boxes) <= 390
-    page.locator("#passage-save").click()
-    expect(page.locator(".toast")).to_contain_text("Saved together with the model.")
-    page.locator(".toast").get_by_label("Dismiss").click()
-    page.locator("#passage-close").click()
-    expect(page.locator("#passage")).to_be_hidden()
+    page.unroute("**/passages?stream=true")
+    page.locator("#passage-form").evaluate("form => { form.noValidate = false; }")
 
 
 # Delivers the first piece of a passage, and then nothing more.
@@ -229,12 +271,8 @@ AFTER_THE_FIRST_PIECE = """() => {
 """
 
 
-def test_a_long_passage_appears_as_it_is_written_and_keeps_its_text_when_stopped(
-    server: Server, window: Window, run: str
-) -> None:
-    page = window.open(server, run)
-    page.locator("#write").click()
-    written(page)
+def expect_a_long_passage_to_grow(page: Page) -> None:
+    """A long passage appears as it is written, and keeps its text when it is stopped."""
     page.evaluate(
         """() => {
           window.lengths = [];
@@ -291,41 +329,3 @@ def test_a_long_passage_appears_as_it_is_written_and_keeps_its_text_when_stopped
         }"""
     )
     assert grown[0] == grown[1]
-
-
-def test_several_temperatures_side_by_side(server: Server, window: Window, run: str) -> None:
-    page = window.open(server, run)
-    page.locator("#write").click()
-    written(page)
-    page.locator("input[name=several][value=several]").check()
-    chips = page.locator("#passage-chips label")
-    expect(chips).to_have_text(["0.4", "0.7", "1.0", "1.3"])
-    chips.filter(has_text="1.0").click()
-    chips.filter(has_text="1.3").click()
-    # The first Enter adds a temperature, the second one submits.
-    page.locator("#passage-other-temperature").fill("0")
-    page.locator("#passage-other-temperature").press("Enter")
-    expect(chips).to_have_text(["0.0", "0.4", "0.7", "1.0", "1.3"])
-    page.locator("#passage-other-temperature").press("Enter")
-    columns = page.locator(".passage-column")
-    expect(columns).to_have_count(3)
-    expect(columns.locator(".quality > :nth-child(-n + 3) b")).to_have_count(9)
-    expect(columns.first).to_contain_text("temperature 0.00")
-    boxes = [columns.nth(i).bounding_box() for i in range(3)]
-    assert len({box["y"] for box in boxes if box}) == 1
-
-    # Three texts use the full width, unless the user chooses otherwise.
-    width = "document.querySelector('#passage').clientWidth"
-    assert page.evaluate(width) > 1000
-    page.locator("#passage-wide").click()
-    assert page.evaluate(width) < 800
-
-    # It is the same after a reload, even after another run was shown.
-    page.goto(f"{server.url}?run={run}")
-    expect(page.locator("#write-temperature")).to_have_text("0, 0.4, 0.7")
-    page.locator("#write").click()
-    expect(columns).to_have_count(3)
-    page.locator("input[name=several][value=one]").check()
-    page.locator("#passage-write").click()
-    expect(columns).to_have_count(0)
-    expect(page.locator("#passage-quality")).to_contain_text("real words")

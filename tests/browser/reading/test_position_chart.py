@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Module, Window, eventually
 from tests.browser.server_process import Server
+from tests.browser.touch import touch_screen
 from tests.serving import PAGES
 
 # An epoch of this text has 159 sequences of 25 characters.
@@ -38,10 +39,10 @@ def drawn_epochs(page: Page) -> list[int]:
 
 
 def test_the_epochs_are_overlaid_explained_and_pointed_at(
-    server: Server, window: Window, corpus: str
+    server: Server, lasting_window: Window, corpus: str
 ) -> None:
     run = server.create_run(**SMALL, corpus=corpus, max_updates=7 * PER_EPOCH + 50)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     by_page(page)
     expect(page.locator("#chart")).to_be_hidden()
@@ -77,7 +78,11 @@ def test_the_epochs_are_overlaid_explained_and_pointed_at(
     expect(page.locator("#reading-title")).to_contain_text("Text read at update")
     expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
     page.wait_for_url(re.compile(r"at=\d+.*tab=reading.*chart=position"))
-    page.reload()
+    # The URL shows it again.
+    query = urlsplit(page.url).query.removeprefix(f"run={run}")
+    lasting_window.open(server, run)
+    expect(page.locator("#position-chart")).to_be_hidden()
+    lasting_window.open(server, run, query)
     expect(page.locator("#position-chart")).to_be_visible()
     expect(page.locator("#reading-place")).to_contain_text(f"epoch {epoch}, page 2 of 3")
     page.locator("label", has_text="over time").click()
@@ -100,10 +105,10 @@ def test_the_epochs_are_overlaid_explained_and_pointed_at(
     expect(readout).to_contain_text("page 1, epoch 8")
     page.keyboard.press("PageUp")
     # The eighth epoch has not reached this bin.
-    assert epoch_pointed_at(page) == 7
+    expect_pointed_at(page, 7)
     for epoch in (6, 5, 4, 1):
         page.keyboard.press("ArrowUp")
-        assert epoch_pointed_at(page) == epoch
+        expect_pointed_at(page, epoch)
     before = readout.inner_text()
     page.keyboard.press("ArrowRight")
     expect(readout).not_to_have_text(before)
@@ -122,16 +127,22 @@ def test_the_epochs_are_overlaid_explained_and_pointed_at(
 
 
 def epoch_pointed_at(page: Page) -> int:
-    found = re.search(r"epoch (\d+): loss", page.locator("#position-readout").inner_text())
+    readout = page.locator("#position-readout")
+    expect(readout).to_contain_text(re.compile(r"epoch \d+: loss"))
+    found = re.search(r"epoch (\d+): loss", readout.inner_text())
     assert found is not None
     return int(found[1])
 
 
+def expect_pointed_at(page: Page, epoch: int) -> None:
+    expect(page.locator("#position-readout")).to_contain_text(f"epoch {epoch}: loss")
+
+
 def test_the_chart_grows_live_and_says_what_is_missing(
-    server: Server, window: Window, corpus: str
+    server: Server, lasting_window: Window, corpus: str
 ) -> None:
     run = server.create_run(**SMALL | {"pace": 40}, corpus=corpus, max_updates=None)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     by_page(page)
     expect(page.locator("#position-sentence")).to_have_text(
         re.compile(r"This can be computed after .*\.")
@@ -141,12 +152,10 @@ def test_the_chart_grows_live_and_says_what_is_missing(
     expect(page.locator("#position-sentence")).to_contain_text("of the variation of the loss")
 
 
-def test_on_a_phone_it_fits(
-    server: Server, open_window: Callable[..., Window], corpus: str
-) -> None:
+def test_on_a_phone_it_fits(server: Server, lasting_window: Window, corpus: str) -> None:
     run = server.create_run(**SMALL, corpus=corpus, batch_size=3, max_updates=3 * PER_EPOCH)
-    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = window.open(server, run)
+    lasting_window.page.set_viewport_size({"width": 390, "height": 844})
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     by_page(page)
     expect(page.locator("#position-plot")).to_contain_text("% of each part")
@@ -154,7 +163,8 @@ def test_on_a_phone_it_fits(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator("#position-chart").bounding_box()
     assert box is not None
-    page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    with touch_screen(page) as fingers:
+        fingers.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     expect(page.locator("#reading-title")).to_contain_text("Text read at update")
     expect(page.locator("#reading-title")).to_be_in_viewport()
 
@@ -249,12 +259,12 @@ def test_which_epochs_are_shown(module: Module, epochs: list[int], words: str) -
 
 
 def test_a_page_of_a_shuffled_run_opens_the_update_that_read_it(
-    server: Server, window: Window, corpus: str
+    server: Server, lasting_window: Window, corpus: str
 ) -> None:
     run = server.create_run(
         **SMALL, corpus=corpus, order="shuffled", max_updates=PER_EPOCH + PER_EPOCH // 2
     )
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
     expect(page.locator("#figure-book")).to_contain_text("epoch 2, 50% read")
     by_page(page)

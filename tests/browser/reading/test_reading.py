@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Window, eventually, plot_box
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS
+from tests.browser.touch import touch_screen
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +49,9 @@ def reading_of(server: Server, run: str, update: int) -> Any:
 
 
 def test_a_click_on_the_curve_opens_the_reading_and_the_timeline_moves_it(
-    server: Server, window: Window, run: str
+    server: Server, lasting_window: Window, run: str
 ) -> None:
-    page = open_at_its_end(server, window, run)
+    page = open_at_its_end(server, lasting_window, run)
     click_curve(page, 0.5)
     expect(page.locator("#tab-reading")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#tab-panel-writing")).to_be_hidden()
@@ -79,7 +81,11 @@ def test_a_click_on_the_curve_opens_the_reading_and_the_timeline_moves_it(
     expect(page.locator("#reading-sentence")).to_contain_text(f"{most['surprisal']:.1f} bits")
     page.wait_for_url(re.compile(rf"at={update}.*tab=reading"))
 
-    page.reload()
+    # The URL shows it again.
+    query = urlsplit(page.url).query.removeprefix(f"run={run}")
+    page.keyboard.press("Escape")
+    expect(page.locator("#reading-title")).to_have_text("Text read at update 300")
+    lasting_window.open(server, run, query)
     expect(page.locator("#reading-title")).to_have_text(f"Text read at update {update}")
     page.keyboard.press("Escape")
     expect(page.locator("#reading-title")).to_have_text("Text read at update 300")
@@ -113,12 +119,14 @@ def test_a_click_on_the_curve_opens_the_reading_and_the_timeline_moves_it(
 def test_every_character_shows_its_surprisal_and_stays_legible(
     server: Server, window: Window, run: str
 ) -> None:
-    page = window.page
-    page.goto(f"{server.url}?run={run}&at=200&tab=reading")
+    page = window.open(server, run, "&at=200&tab=reading")
     (passage,) = reading_of(server, run, 200)["passages"]
     most = passage["most_surprising"][0]
     about = page.locator("#reading-character")
     read = page.locator(".sequence span")
+    # The text of another update may be shown until this one has arrived.
+    expect(page.locator(".sequence")).to_have_text(passage["text"], use_inner_text=False)
+    expect(page.locator(".sequence .tint")).not_to_have_count(0)
     expect(read).to_have_count(25)
     bits = f"{passage['surprisal'][7]:.1f} bits; expected"
     read.nth(7).hover()
@@ -151,12 +159,11 @@ def test_every_character_shows_its_surprisal_and_stays_legible(
 
 
 def test_a_run_without_updates_says_so_and_the_live_reading_updates_automatically(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(paused=True, pace=100, max_updates=None, hidden_size=8)
-    page = window.page
-    window.expect_errors("409")
-    page.goto(f"{server.url}?run={run}&tab=reading")
+    lasting_window.expect_errors("409")
+    page = lasting_window.open(server, run, "&tab=reading")
     expect(page.locator("#reading-problem")).to_contain_text("Nothing has been read yet")
     page.locator("#step").click()
     expect(page.locator("#reading-title")).to_have_text("Text read at update 1")
@@ -169,11 +176,10 @@ def test_a_run_without_updates_says_so_and_the_live_reading_updates_automaticall
 
 
 def test_each_stream_can_be_selected(
-    server: Server, window: Window, keep_run: Callable[..., str]
+    server: Server, lasting_window: Window, keep_run: Callable[..., str]
 ) -> None:
     run = keep_run(max_updates=20, batch_size=5, hidden_size=8)
-    page = window.page
-    page.goto(f"{server.url}?run={run}&at=10&tab=reading")
+    page = lasting_window.open(server, run, "&at=10&tab=reading")
     passages = reading_of(server, run, 10)["passages"]
     expect(page.locator("#reading-streams label")).to_have_count(3)
     for passage in reversed(passages):
@@ -182,13 +188,14 @@ def test_each_stream_can_be_selected(
 
 
 def test_on_a_phone_a_tap_opens_the_reading(
-    server: Server, open_window: Callable[..., Window], run: str
+    server: Server, lasting_window: Window, run: str
 ) -> None:
-    window = open_window(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = open_at_its_end(server, window, run)
+    lasting_window.page.set_viewport_size({"width": 390, "height": 844})
+    page = open_at_its_end(server, lasting_window, run)
     box = page.locator("#chart").bounding_box()
     assert box is not None
-    page.touchscreen.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    with touch_screen(page) as fingers:
+        fingers.tap(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
     expect(page.locator("#reading-title")).to_be_in_viewport()
     expect(page.locator("#reading-title")).to_contain_text("Text read at update")
     width = page.evaluate("document.documentElement.scrollWidth")

@@ -57,12 +57,19 @@ def forked(server: Server, page: Page) -> dict[str, object]:
     return dict(fork["spec"])
 
 
+def test_dropout_is_offered_only_between_layers(server: Server, lasting_window: Window) -> None:
+    page = fork_form(server, lasting_window, paused_run(server, hidden_size=8))
+    expect(page.locator("#fork-dropout")).to_be_hidden()
+    expect(page.locator("#fork-clip")).to_have_value("5")
+    expect(page.locator("#fork-clip_mode option:checked")).to_have_text("each entry")
+
+
 def test_a_fork_has_the_parents_spec_and_every_change_arrives(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = paused_run(server, **UNUSUAL)
     parent = server.call("GET", f"runs/{run}")["spec"]
-    page = fork_form(server, window, run)
+    page = fork_form(server, lasting_window, run)
     for name in ("dropout", "learning_rate_decay", "sample_every", "seed", "checkpoint_every_s"):
         expect(page.locator(f"#fork-{name}")).to_have_value(str(UNUSUAL[name]))
     expect(page.locator("#fork-pace option:checked")).to_have_text("37 a second")
@@ -75,7 +82,10 @@ def test_a_fork_has_the_parents_spec_and_every_change_arrives(
     spec = forked(server, page)
     assert spec | {"name": ""} == parent | {"name": ""}
 
-    page = fork_form(server, window, run)
+    # The comparison has the same form.
+    page.locator(f"#compare-body tr[data-run='{run}']").get_by_label("Fork", exact=True).click()
+    expect(page.locator("#fork-dialog")).to_be_visible()
+    page.locator("#fork-more summary").click()
     numbers = {"learning_rate": 0.01, "sample_every": 70, "seed": 6, "dropout": 0.5, "clip": 2.5}
     page.locator("#fork-clip_mode").select_option("norm")
     page.get_by_label("until stopped").locator("visible=true").uncheck()
@@ -88,10 +98,3 @@ def test_a_fork_has_the_parents_spec_and_every_change_arrives(
     changes = {"clip_mode": "norm", "max_updates": 900_000, "name": "changed", "pace": 10}
     changes |= {"watch_words": ["Crake", "Vane"], "paused": True}
     assert forked(server, page) == parent | numbers | changes
-
-
-def test_dropout_is_offered_only_between_layers(server: Server, window: Window) -> None:
-    page = fork_form(server, window, paused_run(server, hidden_size=8))
-    expect(page.locator("#fork-dropout")).to_be_hidden()
-    expect(page.locator("#fork-clip")).to_have_value("5")
-    expect(page.locator("#fork-clip_mode option:checked")).to_have_text("each entry")

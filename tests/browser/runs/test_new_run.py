@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
 from itertools import product
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from server.rnn.architecture import Architecture
 from server.rnn.cells import CELLS
 from server.spec.run_spec import RunSpec
-from tests.browser.conftest import Window, eventually, figure, run_in_address
+from tests.browser.conftest import DESKTOP, Window, eventually, figure, run_in_address
 from tests.browser.server_process import Server
 
 STORY = "Old Anna went to the mill. The mill was shut, and Anna went home again.\n" * 40
@@ -54,98 +54,194 @@ def weights(distinct: int) -> FilePayload:
     return {"name": "mine.npz", "mimeType": kind, "buffer": file.getvalue()}
 
 
-def test_a_run_starts_from_weights_that_fit_the_text(server: Server, window: Window) -> None:
-    page = form(server, window)
-    page.locator("#drop-file").set_input_files(as_file(STORY))
-    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
-    about = page.locator("#weights-about")
-    expect(about).to_have_text("random, from the seed")
-    window.expect_errors("422")
-    # Weights for another text are refused, and change nothing.
-    page.locator("#weights-file").set_input_files(weights(len(set(STORY)) + 1))
-    expect(page.locator("#error-weights")).to_contain_text("mine.npz is not used. The weights are")
-    expect(about).to_have_text("random, from the seed")
-    expect(page.locator("#new-hidden_size")).to_have_value("100")
-    page.locator("#weights-file").set_input_files(weights(len(set(STORY))))
-    expect(about).to_have_text("mine.npz: rnn, 20 hidden units")
-    expect(page.locator("#error-weights")).to_be_empty()
-    expect(page.locator("#weights-remarks")).to_contain_text("Wxh, Whh and Why are transposed")
-    expect(page.locator("#new-hidden_size")).to_have_value("20")
-    # A size that differs from the file's is named at its field.
-    page.locator("#new-hidden_size").fill("30")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#error-hidden_size")).to_contain_text("must be 20, as in the file")
-    page.locator("#new-hidden_size").fill("20")
-    page.locator("#new-max_updates").fill("5")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
-    run = server.call("GET", f"runs/{run_in_address(page)}")
-    assert run["given_weights"]["file"] == "mine.npz"
-    # The next run does not start from them, unless the file is chosen again.
-    open_form(page)
-    expect(about).to_have_text("random, from the seed")
-    expect(page.locator("#weights-remarks")).to_be_hidden()
-
-
-def test_runs_from_the_form_with_uploaded_texts_answer_questions_and_keep_their_texts(
-    server: Server, window: Window
-) -> None:
-    page = form(server, window)
-    page.locator("#drop-file").set_input_files(as_file(STORY))
-    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
-    page.locator("#new-hidden_size").fill("20")
-    characters = len(set(STORY))
-    parameters = 20 * 20 + 2 * 20 * characters + 20 + characters
-    expect(page.locator("#parameter-count")).to_have_text(f"{parameters:,} parameters")
-    page.locator("#new-name").fill("Anna")
-    page.locator("#new-max_updates").fill("50")
-    page.locator("#new-sample_every").fill("10")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#run-name")).to_have_text("Anna")
-    expect(page.locator("#notice")).to_contain_text("Finished at update 50")
-    run = server.call("GET", f"runs/{run_in_address(page)}")
-    assert run["spec"]["hidden_size"] == 20
-    assert run["parameters"] == parameters
-
-    # A run answers the question about the encoding of its text.
-    open_form(page)
-    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
-    page.locator("#drop-file").set_input_files(
-        {"name": "asked.txt", "mimeType": "text/plain", "buffer": text}
+def drop(page: Page, *names: str) -> None:
+    """Drop files of these names, each with the story, on the page."""
+    dropped = page.evaluate_handle(
+        "([text, names]) => { const data = new DataTransfer();"
+        " for (const name of names)"
+        " data.items.add(new File([text], name, { type: 'text/plain' })); return data; }",
+        [STORY, names],
     )
-    expect(page.locator("#corpus-readings")).to_be_visible()
-    page.locator("#new-max_updates").fill("5")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
-    page.locator("#new-run").click()
-    page.locator("#new-corpus").select_option(label="asked")
-    expect(page.locator("#corpus-facts")).to_contain_text("Encoding")
-    expect(page.locator("#corpus-readings")).to_be_hidden()
+    for event in ("dragover", "drop"):
+        page.dispatch_event("body", event, {"dataTransfer": dropped})
 
-    # A text of a run stays when its licence is left out.
-    page.get_by_role("button", name="Cancel").click()
-    open_form(page)
-    start = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
-    before = len(server.call("GET", "corpora"))
-    page.locator("#drop-file").set_input_files(as_file(start + STORY, "used.txt"))
-    expect(page.locator("#corpus-licence")).to_be_visible()
-    page.locator("#new-max_updates").fill("5")
+
+@pytest.mark.timeout(300)  # several steps on one page
+def test_the_form_has_presets_and_explains_invalid_values(server: Server, window: Window) -> None:
+    window.expect_errors("status of 4(15|22)")
+    page = form(server, window)
+    expect_presets_and_defaults(page)
+    expect_the_servers_number_of_parameters(server, page)
+    expect_invalid_values_to_be_explained(server, page)
+
+
+def expect_presets_and_defaults(page: Page) -> None:
+    preset = page.locator("#presets").get_by_role("button")
+    expect(preset.filter(has_text="The assignment")).to_have_attribute("aria-pressed", "true")
+    preset.filter(has_text="LSTM, batch 50").click()
+    expect(page.locator("#new-sequence_length")).to_have_value("50")
+    expect(page.locator("#advanced-summary")).to_contain_text("lstm, batch 50, adam")
+    page.locator("#new-hidden_size").fill("90")
+    expect(page.locator("#presets [aria-pressed=true]")).to_have_count(0)
+    preset.filter(has_text="The assignment").click()
+    expect(page.locator("#advanced-summary")).to_be_empty()
+    expect(page.locator("#new-learning_rate")).to_have_value("0.1")
+
+    # A duration has units.
+    preset.filter(has_text="Big").click()
+    expect(page.locator("#estimate-speed")).to_contain_text(re.compile(r": \d+ (s|min|h|days)\b"))
+    preset.filter(has_text="The assignment").click()
+
+    # An empty field shows its default.
+    size = page.locator("#new-hidden_size")
+    size.fill("")
+    assert size.get_attribute("placeholder") == "100 by default"
+    rate = page.locator("#new-learning_rate")
+    assert rate.get_attribute("placeholder") == "0.1 by default"
+    advanced(page)
+    page.locator("#new-optimizer").select_option("adam")
+    assert rate.get_attribute("placeholder") == "0.002 by default"
+
+    # The learning rate follows the optimizer unless it was edited.
+    expect(page.locator("#new-learning_rate")).to_have_value("0.002")
+    page.locator("#new-learning_rate").fill("0.01")
+    page.locator("#new-optimizer").select_option("sgd")
+    expect(page.locator("#new-learning_rate")).to_have_value("0.01")
+
+    # A default that depends on other fields is marked as such.
+    expect(page.locator("input[name=loss_smoothing-null]")).to_be_checked()
+    expect(page.locator("#new-loss_smoothing")).to_be_disabled()
+
+
+def expect_the_servers_number_of_parameters(server: Server, page: Page) -> None:
+    page.locator("#new-hidden_size").fill("17")
+    chosen = page.locator("#new-corpus").input_value()
+    (distinct,) = (
+        corpus["distinct"] for corpus in server.call("GET", "corpora") if corpus["id"] == chosen
+    )
+    for cell, layers in product(CELLS, (1, 3)):
+        page.locator("#new-cell").select_option(cell)
+        page.locator("#new-layers").fill(str(layers))
+        parameters = Architecture(
+            vocabulary_size=distinct, hidden_size=17, cell=cell, layers=layers
+        ).size
+        expect(page.locator("#parameter-count")).to_have_text(f"{parameters:,} parameters")
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    # A select without a width is as wide as its longest choice.
+    widths = page.locator("#new-run-form .field > select").evaluate_all(
+        """all => all.map((select) => {
+          const width = select.getBoundingClientRect().width;
+          select.style.setProperty("inline-size", "max-content", "important");
+          const needed = select.getBoundingClientRect().width;
+          select.style.removeProperty("inline-size");
+          return [select.name, width, needed];
+        })"""
+    )
+    assert {name for name, _, _ in widths} >= {"cell", "optimizer"}
+    assert [name for name, width, needed in widths if needed > width] == []
+    page.set_viewport_size(DESKTOP)
+
+
+def expect_invalid_values_to_be_explained(server: Server, page: Page) -> None:
+    """Each message stays until the value is corrected."""
+    speed = page.locator("#estimate-speed")
+    expect(speed).to_contain_text("updates per second")
+    size, message = page.locator("#new-hidden_size"), page.locator("#error-hidden_size")
+    expect(size).not_to_have_attribute("aria-invalid", "true")
+    size.fill("0")
+    expect(speed).to_have_text("No estimate. One setting is invalid.")
+    expect(message).not_to_be_empty()
+    expect(size).to_have_attribute("aria-invalid", "true")
+    size.fill("20")
+    expect(message).to_be_empty()
+    expect(size).not_to_have_attribute("aria-invalid", "true")
+    expect(speed).to_contain_text("updates per second")
+
+    # The start reports each field that is invalid.
+    page.locator("#new-hidden_size").fill("0")
+    page.locator("#new-learning_rate").fill("-1")
     page.locator("#new-run-start").click()
-    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
-    page.locator("#new-run").click()
-    page.locator("#new-corpus").select_option(label="used")
-    page.locator("#corpus-licence-left-out").check()
+    expect(page.locator("#error-hidden_size")).not_to_be_empty()
+    expect(page.locator("#error-learning_rate")).not_to_be_empty()
+    expect(page.locator("#new-hidden_size")).to_be_focused()
+    assert server.call("GET", "runs") == []
+    page.locator("#new-hidden_size").fill("20")
+    page.locator("#new-learning_rate").fill("0.1")
+
+    # An error in a closed section opens it.
+    page.locator("#drop-file").set_input_files(as_file(STORY))
     expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
-    expect(page.locator("#error-corpus")).to_be_empty()
-    sizes = [corpus["characters"] for corpus in server.call("GET", "corpora")][before:]
-    assert sizes == [len(start + STORY), len(STORY)]
+    page.locator("#new-batch_size").fill("1000")
+    advanced(page)  # close it
+    page.locator("#new-run-start").click()
+    expect(page.locator("#error-batch_size")).to_be_visible()
+    expect(page.locator("#error-batch_size")).to_contain_text(re.compile(r"\d"))
+    expect(page.locator("#new-batch_size")).to_be_focused()
+    page.locator("#new-batch_size").fill("1")
+
+    # A bad upload shows the server's message.
+    page.locator("#drop-file").set_input_files(as_file("Too short."))
+    expect(page.locator("#error-corpus")).to_contain_text("at least 200")
+    noise = bytes(range(256)) * 8
+    page.locator("#drop-file").set_input_files(
+        {"name": "noise.bin", "mimeType": "application/octet-stream", "buffer": noise}
+    )
+    expect(page.locator("#error-corpus")).to_contain_text("noise.bin")
+    # An estimate that succeeds does not remove it.
+    with page.expect_response("**/api/estimate") as estimated:
+        page.locator("#new-hidden_size").fill("50")
+    assert estimated.value.ok
+    expect(page.locator("#estimate-speed")).to_contain_text("updates per second here")
+    expect(page.locator("#error-corpus")).to_contain_text("noise.bin")
+    expect(page.locator("#new-run-start")).to_be_enabled()
 
 
-def test_the_form_shows_the_uploaded_text_and_an_estimate_and_leaves_a_licence_out(
+@pytest.mark.timeout(300)  # several steps on one page
+def test_texts_are_dropped_uploaded_removed_and_read_in_an_encoding(
     server: Server, window: Window
 ) -> None:
+    page = window.page
+    page.goto(server.url)
+    expect(page.locator("#empty-title")).to_be_visible()
+    expect_dropped_texts_to_open_the_form(server, page)
+    page.get_by_role("button", name="Cancel").click()
+    expect_uploads_to_be_shown_and_removed(server, page)
+    page.get_by_role("button", name="Cancel").click()
+    expect_questions_about_the_encoding(server, page)
+
+
+def expect_dropped_texts_to_open_the_form(server: Server, page: Page) -> None:
+    drop(page, "dropped.txt")
+    expect(page.locator("#new-run-dialog")).to_be_visible()
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+
+    # Of two dropped files none is used.
     before = len(server.call("GET", "corpora"))
-    page = form(server, window)
+    drop(page, "a.txt", "b.txt")
+    expect(page.locator("#error-corpus")).to_have_text(
+        "2 files were dropped. Add one text at a time."
+    )
+    assert len(server.call("GET", "corpora")) == before
+
+    for text, name in ((STORY, "anna.txt"), (STORY, "anna.txt"), (STORY * 2, "bob.txt")):
+        with page.expect_response("**/api/corpora"):
+            page.locator("#drop-file").set_input_files(as_file(text, name))
+        expect(page.locator("#drop-progress")).to_be_hidden()
+    options = page.locator("#new-corpus option")
+    expect(options.last).to_have_text("bob")
+    labels = options.all_text_contents()
+    same = [label for label in labels if label.startswith("anna (")]
+    assert len(same) == len(set(same)) >= 2
+    assert all(f"({len(STORY):,} characters, utf-8, added " in label for label in same[-2:])
+    assert "The Lamps of Saltmere" in labels
+    # The suggested name is that of the last text.
+    expect(page.locator("#new-name")).to_have_value("bob")
+
+
+def expect_uploads_to_be_shown_and_removed(server: Server, page: Page) -> None:
+    before = len(server.call("GET", "corpora"))
+    open_form(page)
     expect(page.locator("#estimate-speed")).to_contain_text("updates per second here")
     page.locator("#drop-file").set_input_files(
         {
@@ -211,54 +307,10 @@ def test_the_form_shows_the_uploaded_text_and_an_estimate_and_leaves_a_licence_o
     expect(shown).to_be_hidden()
 
 
-def drop(page: Page, *names: str) -> None:
-    """Drop files of these names, each with the story, on the page."""
-    dropped = page.evaluate_handle(
-        "([text, names]) => { const data = new DataTransfer();"
-        " for (const name of names)"
-        " data.items.add(new File([text], name, { type: 'text/plain' })); return data; }",
-        [STORY, names],
-    )
-    for event in ("dragover", "drop"):
-        page.dispatch_event("body", event, {"dataTransfer": dropped})
-
-
-def test_a_dropped_text_opens_the_form_and_texts_of_one_name_are_told_apart(
-    server: Server, window: Window
-) -> None:
-    page = window.page
-    page.goto(server.url)
-    expect(page.locator("#empty-title")).to_be_visible()
-    drop(page, "dropped.txt")
-    expect(page.locator("#new-run-dialog")).to_be_visible()
-    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
-
-    # Of two dropped files none is used.
+def expect_questions_about_the_encoding(server: Server, page: Page) -> None:
+    """An uncertain encoding is a question that does not return when it is answered."""
     before = len(server.call("GET", "corpora"))
-    drop(page, "a.txt", "b.txt")
-    expect(page.locator("#error-corpus")).to_have_text(
-        "2 files were dropped. Add one text at a time."
-    )
-    assert len(server.call("GET", "corpora")) == before
-
-    for text, name in ((STORY, "anna.txt"), (STORY, "anna.txt"), (STORY * 2, "bob.txt")):
-        with page.expect_response("**/api/corpora"):
-            page.locator("#drop-file").set_input_files(as_file(text, name))
-        expect(page.locator("#drop-progress")).to_be_hidden()
-    options = page.locator("#new-corpus option")
-    expect(options.last).to_have_text("bob")
-    labels = options.all_text_contents()
-    same = [label for label in labels if label.startswith("anna (")]
-    assert len(same) == len(set(same)) >= 2
-    assert all(f"({len(STORY):,} characters, utf-8, added " in label for label in same[-2:])
-    assert "The Lamps of Saltmere" in labels
-
-
-def test_an_uncertain_encoding_is_a_question_that_does_not_return_when_answered(
-    server: Server, window: Window
-) -> None:
-    before = len(server.call("GET", "corpora"))
-    page = form(server, window)
+    open_form(page)
     text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
     page.locator("#drop-file").set_input_files(
         {"name": "odd.txt", "mimeType": "text/plain", "buffer": text}
@@ -310,120 +362,108 @@ def test_an_uncertain_encoding_is_a_question_that_does_not_return_when_answered(
     expect(question).to_be_hidden()
 
 
-def test_invalid_values_and_bad_uploads_are_explained_until_they_are_corrected(
-    server: Server, open_window: Callable[..., Window]
-) -> None:
-    window = open_window()
-    window.expect_errors("status of 4(15|22)")
-    page = form(server, window)
-    speed = page.locator("#estimate-speed")
-    expect(speed).to_contain_text("updates per second")
-    size, message = page.locator("#new-hidden_size"), page.locator("#error-hidden_size")
-    expect(size).not_to_have_attribute("aria-invalid", "true")
-    size.fill("0")
-    expect(speed).to_have_text("No estimate. One setting is invalid.")
-    expect(message).not_to_be_empty()
-    expect(size).to_have_attribute("aria-invalid", "true")
-    size.fill("20")
-    expect(message).to_be_empty()
-    expect(size).not_to_have_attribute("aria-invalid", "true")
-    expect(speed).to_contain_text("updates per second")
-
-    # The start reports each field that is invalid.
-    page.locator("#new-hidden_size").fill("0")
-    page.locator("#new-learning_rate").fill("-1")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#error-hidden_size")).not_to_be_empty()
-    expect(page.locator("#error-learning_rate")).not_to_be_empty()
-    expect(page.locator("#new-hidden_size")).to_be_focused()
-    assert server.call("GET", "runs") == []
-    page.locator("#new-hidden_size").fill("20")
-    page.locator("#new-learning_rate").fill("0.1")
-
-    # An error in a closed section opens it.
-    page.locator("#drop-file").set_input_files(as_file(STORY))
-    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
-    advanced(page)
-    page.locator("#new-batch_size").fill("1000")
-    advanced(page)
-    page.locator("#new-run-start").click()
-    expect(page.locator("#error-batch_size")).to_be_visible()
-    expect(page.locator("#error-batch_size")).to_contain_text(re.compile(r"\d"))
-    expect(page.locator("#new-batch_size")).to_be_focused()
-    page.locator("#new-batch_size").fill("1")
-
-    # A bad upload shows the server's message.
-    page.locator("#drop-file").set_input_files(as_file("Too short."))
-    expect(page.locator("#error-corpus")).to_contain_text("at least 200")
-    noise = bytes(range(256)) * 8
-    page.locator("#drop-file").set_input_files(
-        {"name": "noise.bin", "mimeType": "application/octet-stream", "buffer": noise}
-    )
-    expect(page.locator("#error-corpus")).to_contain_text("noise.bin")
-    # An estimate that succeeds does not remove it.
-    with page.expect_response("**/api/estimate") as estimated:
-        page.locator("#new-hidden_size").fill("50")
-    assert estimated.value.ok
-    expect(page.locator("#estimate-speed")).to_contain_text("updates per second here")
-    expect(page.locator("#error-corpus")).to_contain_text("noise.bin")
-    expect(page.locator("#new-run-start")).to_be_enabled()
-
-
-def test_markup_in_a_text_stays_text(server: Server, window: Window) -> None:
-    markup = "<img src=x onerror=alert(1)> <b>Bold</b> & <script>alert(2)</script>\n" * 60
-    window.page.on("dialog", lambda dialog: dialog.dismiss())
-    page = form(server, window)
-    page.locator("#drop-file").set_input_files(as_file(markup, "<b>evil</b>.txt"))
-    expect(page.locator("#corpus-about")).to_contain_text(f"{len(markup):,} characters")
-    page.locator("#new-name").fill("<i>Italic</i>")
-    page.locator("#new-hidden_size").fill("8")
-    page.locator("#new-max_updates").fill("1500")
-    page.locator("#new-sample_every").fill("500")
-    page.locator("#new-run-start").click()
-    expect(page.locator("#run-name")).to_have_text("<i>Italic</i>")
-    expect(page.locator("#notice")).to_contain_text("Finished")
-    expect(page.locator("#sample-text")).to_contain_text("<")
-    page.locator("#write").click()
-    expect(page.locator("#passage-text .prose")).to_contain_text("<")
-    for place in ("#sample-text", "#earlier", "#passage-text", "#run-name", "#chart"):
-        assert page.locator(f"{place} :is(img, b, i, script)").count() == 0
-
-
-def test_the_parameters_are_counted_as_the_server_counts_and_a_phone_shows_every_choice(
+@pytest.mark.timeout(300)  # several steps on one page
+def test_runs_start_with_the_weights_texts_and_settings_of_the_form(
     server: Server, window: Window
 ) -> None:
     page = form(server, window)
-    advanced(page)
-    page.locator("#new-hidden_size").fill("17")
-    chosen = page.locator("#new-corpus").input_value()
-    (distinct,) = (
-        corpus["distinct"] for corpus in server.call("GET", "corpora") if corpus["id"] == chosen
+    window.expect_errors("422")
+    expect_a_run_from_weights(server, page)
+    page.get_by_role("button", name="Cancel").click()
+    expect_runs_to_keep_their_texts(server, page)
+    page.get_by_role("button", name="Cancel").click()
+    expect_markup_to_stay_text(page)
+    page.locator("#passage-close").click()
+    expect_every_setting_to_reach_the_server(server, page)
+
+
+def expect_a_run_from_weights(server: Server, page: Page) -> None:
+    page.locator("#drop-file").set_input_files(as_file(STORY))
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    about = page.locator("#weights-about")
+    expect(about).to_have_text("random, from the seed")
+    # Weights for another text are refused, and change nothing.
+    page.locator("#weights-file").set_input_files(weights(len(set(STORY)) + 1))
+    expect(page.locator("#error-weights")).to_contain_text("mine.npz is not used. The weights are")
+    expect(about).to_have_text("random, from the seed")
+    expect(page.locator("#new-hidden_size")).to_have_value("100")
+    page.locator("#weights-file").set_input_files(weights(len(set(STORY))))
+    expect(about).to_have_text("mine.npz: rnn, 20 hidden units")
+    expect(page.locator("#error-weights")).to_be_empty()
+    expect(page.locator("#weights-remarks")).to_contain_text("Wxh, Whh and Why are transposed")
+    expect(page.locator("#new-hidden_size")).to_have_value("20")
+    # A size that differs from the file's is named at its field.
+    page.locator("#new-hidden_size").fill("30")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#error-hidden_size")).to_contain_text("must be 20, as in the file")
+    page.locator("#new-hidden_size").fill("20")
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    run = server.call("GET", f"runs/{run_in_address(page)}")
+    assert run["given_weights"]["file"] == "mine.npz"
+    # The next run does not start from them, unless the file is chosen again.
+    open_form(page)
+    expect(about).to_have_text("random, from the seed")
+    expect(page.locator("#weights-remarks")).to_be_hidden()
+
+
+def expect_runs_to_keep_their_texts(server: Server, page: Page) -> None:
+    """A run answers the question about the encoding of its text, and keeps the text."""
+    open_form(page)
+    page.locator("#drop-file").set_input_files(as_file(STORY))
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    page.locator("#new-hidden_size").fill("20")
+    characters = len(set(STORY))
+    parameters = 20 * 20 + 2 * 20 * characters + 20 + characters
+    expect(page.locator("#parameter-count")).to_have_text(f"{parameters:,} parameters")
+    page.locator("#new-name").fill("Anna")
+    page.locator("#new-max_updates").fill("50")
+    page.locator("#new-sample_every").fill("10")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#run-name")).to_have_text("Anna")
+    expect(page.locator("#notice")).to_contain_text("Finished at update 50")
+    run = server.call("GET", f"runs/{run_in_address(page)}")
+    assert run["spec"]["hidden_size"] == 20
+    assert run["parameters"] == parameters
+
+    # A run answers the question about the encoding of its text.
+    open_form(page)
+    text = STORY.encode() + "Qdi \u00f3 sji.\n".encode("cp1250")
+    page.locator("#drop-file").set_input_files(
+        {"name": "asked.txt", "mimeType": "text/plain", "buffer": text}
     )
-    for cell, layers in product(CELLS, (1, 3)):
-        page.locator("#new-cell").select_option(cell)
-        page.locator("#new-layers").fill(str(layers))
-        parameters = Architecture(
-            vocabulary_size=distinct, hidden_size=17, cell=cell, layers=layers
-        ).size
-        expect(page.locator("#parameter-count")).to_have_text(f"{parameters:,} parameters")
+    expect(page.locator("#corpus-readings")).to_be_visible()
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    page.locator("#new-run").click()
+    page.locator("#new-corpus").select_option(label="asked")
+    expect(page.locator("#corpus-facts")).to_contain_text("Encoding")
+    expect(page.locator("#corpus-readings")).to_be_hidden()
 
-    page.set_viewport_size({"width": 390, "height": 844})
-    # A select without a width is as wide as its longest choice.
-    widths = page.locator("#new-run-form .field > select").evaluate_all(
-        """all => all.map((select) => {
-          const width = select.getBoundingClientRect().width;
-          select.style.setProperty("inline-size", "max-content", "important");
-          const needed = select.getBoundingClientRect().width;
-          select.style.removeProperty("inline-size");
-          return [select.name, width, needed];
-        })"""
-    )
-    assert {name for name, _, _ in widths} >= {"cell", "optimizer"}
-    assert [name for name, width, needed in widths if needed > width] == []
+    # A text of a run stays when its licence is left out.
+    page.get_by_role("button", name="Cancel").click()
+    open_form(page)
+    start = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
+    before = len(server.call("GET", "corpora"))
+    page.locator("#drop-file").set_input_files(as_file(start + STORY, "used.txt"))
+    expect(page.locator("#corpus-licence")).to_be_visible()
+    page.locator("#new-max_updates").fill("5")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#notice")).to_contain_text("Finished at update 5")
+    page.locator("#new-run").click()
+    page.locator("#new-corpus").select_option(label="used")
+    page.locator("#corpus-licence-left-out").check()
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(STORY):,} characters")
+    expect(page.locator("#error-corpus")).to_be_empty()
+    sizes = [corpus["characters"] for corpus in server.call("GET", "corpora")][before:]
+    assert sizes == [len(start + STORY), len(STORY)]
 
 
-def test_every_setting_reaches_the_server(server: Server, window: Window) -> None:
-    page = form(server, window)
+def expect_every_setting_to_reach_the_server(server: Server, page: Page) -> None:
+    open_form(page)
+    page.locator("#presets").get_by_role("button").filter(has_text="The assignment").click()
     advanced(page)
     page.locator("#new-clip_mode").select_option("none")
     expect(page.locator("#new-clip")).to_be_disabled()
@@ -463,43 +503,24 @@ def test_every_setting_reaches_the_server(server: Server, window: Window) -> Non
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
 
 
-def test_presets_defaults_and_the_optimiser_fill_the_form(server: Server, window: Window) -> None:
-    page = form(server, window)
-    preset = page.locator("#presets").get_by_role("button")
-    expect(preset.filter(has_text="The assignment")).to_have_attribute("aria-pressed", "true")
-    preset.filter(has_text="LSTM, batch 50").click()
-    expect(page.locator("#new-sequence_length")).to_have_value("50")
-    expect(page.locator("#advanced-summary")).to_contain_text("lstm, batch 50, adam")
-    page.locator("#new-hidden_size").fill("90")
-    expect(page.locator("#presets [aria-pressed=true]")).to_have_count(0)
-    preset.filter(has_text="The assignment").click()
-    expect(page.locator("#advanced-summary")).to_be_empty()
-    expect(page.locator("#new-learning_rate")).to_have_value("0.1")
-
-    # A duration has units.
-    preset.filter(has_text="Big").click()
-    expect(page.locator("#estimate-speed")).to_contain_text(re.compile(r": \d+ (s|min|h|days)\b"))
-    preset.filter(has_text="The assignment").click()
-
-    # An empty field shows its default.
-    size = page.locator("#new-hidden_size")
-    size.fill("")
-    assert size.get_attribute("placeholder") == "100 by default"
-    rate = page.locator("#new-learning_rate")
-    assert rate.get_attribute("placeholder") == "0.1 by default"
-    advanced(page)
-    page.locator("#new-optimizer").select_option("adam")
-    assert rate.get_attribute("placeholder") == "0.002 by default"
-
-    # The learning rate follows the optimizer unless it was edited.
-    expect(page.locator("#new-learning_rate")).to_have_value("0.002")
-    page.locator("#new-learning_rate").fill("0.01")
-    page.locator("#new-optimizer").select_option("sgd")
-    expect(page.locator("#new-learning_rate")).to_have_value("0.01")
-
-    # A default that depends on other fields is marked as such.
-    expect(page.locator("input[name=loss_smoothing-null]")).to_be_checked()
-    expect(page.locator("#new-loss_smoothing")).to_be_disabled()
+def expect_markup_to_stay_text(page: Page) -> None:
+    markup = "<img src=x onerror=alert(1)> <b>Bold</b> & <script>alert(2)</script>\n" * 60
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    open_form(page)
+    page.locator("#drop-file").set_input_files(as_file(markup, "<b>evil</b>.txt"))
+    expect(page.locator("#corpus-about")).to_contain_text(f"{len(markup):,} characters")
+    page.locator("#new-name").fill("<i>Italic</i>")
+    page.locator("#new-hidden_size").fill("8")
+    page.locator("#new-max_updates").fill("1500")
+    page.locator("#new-sample_every").fill("500")
+    page.locator("#new-run-start").click()
+    expect(page.locator("#run-name")).to_have_text("<i>Italic</i>")
+    expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#sample-text")).to_contain_text("<")
+    page.locator("#write").click()
+    expect(page.locator("#passage-text .prose")).to_contain_text("<")
+    for place in ("#sample-text", "#earlier", "#passage-text", "#run-name", "#chart"):
+        assert page.locator(f"{place} :is(img, b, i, script)").count() == 0
 
 
 def test_a_link_and_a_file_fill_in_the_form_and_start_nothing(

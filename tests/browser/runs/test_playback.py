@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.browser.conftest import Module, Window, eventually, figure, plot_box
@@ -17,12 +16,13 @@ SIZES: list[ViewportSize] = [
 ]
 
 
-def test_the_notice_never_covers_the_plot_and_can_be_closed(server: Server, window: Window) -> None:
+def test_the_notice_never_covers_the_plot_and_can_be_closed(
+    server: Server, lasting_window: Window
+) -> None:
     run = server.create_run(hidden_size=8, max_updates=50)
-    page = window.page
     for scale in ("linear", "log"):
+        page = lasting_window.open(server, run, f"&scale={scale}")
         page.set_viewport_size(SIZES[0])
-        page.goto(f"{server.url}?run={run}&scale={scale}")
         expect_notice_beside_plot(page)
     page.locator("#notice").get_by_label("Close this notice").click()
     expect(page.locator("#notice")).to_be_hidden()
@@ -53,9 +53,12 @@ def expect_notice_beside_plot(page: Page) -> None:
         assert apart, f"the notice covers the readout at {size}"
 
 
-def test_a_replay_grows_curve_and_writing_and_returns(server: Server, window: Window) -> None:
+def test_a_replay_grows_curve_and_writing_and_returns(
+    server: Server, open_window: Callable[..., Window]
+) -> None:
     run = server.create_run(pace="max", max_updates=4_000, sample_every=500)
-    page = window.open(server, run)
+    # The clock is that of all pages of the context.
+    page = open_window(new_context=True).open(server, run)
     notice = page.locator("#notice")
     expect(notice).to_contain_text("Finished at update 4,000")
     page.clock.install()
@@ -96,23 +99,12 @@ def test_a_replay_grows_curve_and_writing_and_returns(server: Server, window: Wi
     expect(page.locator("#figure-speed-note")).to_have_text("average per second")
 
 
-def test_a_finished_run_trains_on(server: Server, window: Window) -> None:
+def test_a_finished_run_trains_on(server: Server, lasting_window: Window) -> None:
     run = server.create_run(pace="max", max_updates=200, sample_every=100)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     page.locator("#notice").get_by_role("button", name="Continue training").click()
     expect(page.locator("#notice")).to_contain_text("Finished at update 400")
     assert server.call("GET", f"runs/{run}")["spec"]["max_updates"] == 400
-
-
-def test_a_viewer_can_only_replay(own_server: Server, open_window: Callable[..., Window]) -> None:
-    own_server.token = "a-token-of-sixteen-or-more"
-    own_server.environment = {}
-    own_server.start()
-    run = own_server.create_run(max_updates=50)
-    page = open_window().open(own_server, run)
-    if page.locator("body").get_attribute("data-operator") == "true":
-        pytest.skip("everybody is the operator on this interface")
-    expect(page.locator("#notice").get_by_role("button")).to_have_text(["Replay", ""])
 
 
 def test_what_changes_meanwhile_is_not_lost(module: Module) -> None:

@@ -25,12 +25,11 @@ def paused_at(page: Page) -> int:
 
 
 def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(paused=True, hidden_size=200, max_updates=None)
-    window = open_window()
-    window.expect_errors("status of 409", "status of 422")
-    page = window.open(server, run)
+    lasting_window.expect_errors("status of 409", "status of 422")
+    page = lasting_window.open(server, run)
     assert paused_at(page) == 0
     bar = page.locator("#controls")
     for name in ("Resume", "Step", "Checkpoint", "Write 1,000 characters"):
@@ -57,6 +56,7 @@ def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
     assert page.locator("#passage-prime-text").input_value() == "ss cc"
     assert server.call("GET", f"runs/{run}")["update"] == 26
     assert server.call("GET", f"runs/{run}/checkpoints") == []
+    page.locator("#passage-prime-text").fill("")
     page.locator("#passage-close").click()
 
     # Steps during a step are made after it.
@@ -79,10 +79,10 @@ def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
 
 
 def test_the_pace_changes_and_a_run_is_paused_resumed_and_stopped(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(pace=1, max_updates=None, hidden_size=8)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("input[name=pace][value='1']")).to_be_checked()
     page.locator(".pace label", has_text="100/s").click()
     eventually(
@@ -119,13 +119,13 @@ def test_the_pace_changes_and_a_run_is_paused_resumed_and_stopped(
 
 
 def test_checkpoints_are_deleted_with_undo_shown_as_damaged_saved_and_downloaded(
-    server: Server, window: Window, tmp_path: Path
+    server: Server, lasting_window: Window, tmp_path: Path
 ) -> None:
     run = server.create_run(paused=True, hidden_size=8)
     for _ in range(3):
         server.call("POST", f"runs/{run}/step", {"updates": 5})
         server.call("POST", f"runs/{run}/checkpoints", {})
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#checkpoint-count")).to_have_text("3")
     page.locator("#checkpoint-open").click()
     expect(page.get_by_label("Delete: Update 15")).to_have_count(0)  # it goes on from this one
@@ -188,9 +188,9 @@ def test_a_network_that_is_too_large_for_a_page_is_told_before(
 
 
 def test_every_control_has_a_shortcut_and_escape_closes_a_popover_after_one(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
-    page = window.open(server, server.create_run(pace=100, max_updates=None, hidden_size=8))
+    page = lasting_window.open(server, server.create_run(pace=10, max_updates=None, hidden_size=8))
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
     page.keyboard.press("Space")
     update = paused_at(page)
@@ -213,9 +213,11 @@ def test_every_control_has_a_shortcut_and_escape_closes_a_popover_after_one(
     expect(page.locator("#axes-panel")).to_be_hidden()
 
 
-def test_a_clicked_widget_leaves_the_keys_to_the_page(server: Server, window: Window) -> None:
-    run = server.create_run(pace=10, max_updates=None, sample_every=5, hidden_size=8)
-    page = window.open(server, run)
+def test_a_clicked_widget_leaves_the_keys_to_the_page(
+    server: Server, lasting_window: Window
+) -> None:
+    run = server.create_run(pace=10, max_updates=None, sample_every=50, hidden_size=8)
+    page = lasting_window.open(server, run)
     expect(page.locator("#earlier button")).not_to_have_count(0)
     page.locator(".pace label", has_text="100/s").click()
     page.keyboard.press("Space")
@@ -248,9 +250,9 @@ def test_a_clicked_widget_leaves_the_keys_to_the_page(server: Server, window: Wi
     expect(page.locator("#notice")).to_contain_text("Paused")
 
 
-def test_renaming_and_deleting_with_undo(server: Server, window: Window) -> None:
+def test_renaming_and_deleting_with_undo(server: Server, lasting_window: Window) -> None:
     run = server.create_run(name="Before", paused=True)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     page.locator("#run-switch").click()
     page.get_by_label("Rename Before").click()
     page.get_by_label("New name").fill("After")
@@ -282,10 +284,10 @@ def note(page: Page, words: str) -> Locator:
 
 
 def test_several_runs_are_deleted_and_some_restored_by_keyboard(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
     stays, first, second = (server.create_run(name=name, paused=True) for name in ("a", "b", "c"))
-    page = window.open(server, stays)
+    page = lasting_window.open(server, stays)
     page.locator("#run-switch").focus()
     page.keyboard.press("Enter")
     page.get_by_label("Delete c").focus()
@@ -307,10 +309,10 @@ def test_several_runs_are_deleted_and_some_restored_by_keyboard(
 
 
 def test_closing_the_page_cancels_a_deletion(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, lasting_window: Window, open_window: Callable[..., Window]
 ) -> None:
     run, other = server.create_run(name="kept", paused=True), server.create_run(paused=True)
-    gone, watching = open_window(), open_window().open(server, run)
+    gone, watching = open_window(), lasting_window.open(server, run)
     page = gone.open(server, other)
     page.locator("#run-switch").click()
     page.get_by_label("Delete kept").click()

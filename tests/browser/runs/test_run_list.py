@@ -27,7 +27,7 @@ def runs_in(states: list[str]) -> list[dict[str, Any]]:
 def names(module: Module, **wanted: str) -> list[str]:
     wanted = {"text": "", "filter": "all"} | wanted
     argument = {"runs": runs_in(STATES), "wanted": wanted}
-    listed = module("ui/run-list.js", "m.listedRuns(x.runs, x.wanted)", argument)
+    listed = module("run-lists/order.js", "m.listedRuns(x.runs, x.wanted)", argument)
     return [run["name"] for run in listed]
 
 
@@ -66,11 +66,13 @@ def states(server: Server) -> dict[str, str]:
 
 
 def test_several_runs_are_deleted_restored_resumed_and_stopped_together(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
-    for name in ("both one", "both two", "three"):
-        server.create_run(name=name, paused=True, pace=1, max_updates=None, hidden_size=8)
-    page = window.open(server)
+    spec = {"paused": True, "pace": 1, "max_updates": None, "hidden_size": 8}
+    *_, newest = (
+        server.create_run(name=name, **spec) for name in ("both one", "both two", "three")
+    )
+    page = lasting_window.open(server, newest)
     rows = opened(page)
     expect(rows).to_have_text(["three", "both two", "both one"])
     for name in ("three", "both one"):
@@ -107,10 +109,11 @@ def test_several_runs_are_deleted_restored_resumed_and_stopped_together(
 
 
 def test_a_phone_names_the_state_of_a_run_and_each_state_looks_different(
-    server: Server, open_window: Callable[..., Window]
+    server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(name="x" * 60, paused=True, layers=2, batch_size=50, hidden_size=8)
-    page = open_window(viewport={"width": 390, "height": 844}).open(server, run)
+    lasting_window.page.set_viewport_size({"width": 390, "height": 844})
+    page = lasting_window.open(server, run)
     expect(page.locator("#run-state")).to_be_visible()
     expect(page.locator("#run-state")).to_have_text("paused")
     opened(page)
@@ -128,22 +131,18 @@ def test_a_phone_names_the_state_of_a_run_and_each_state_looks_different(
     assert len(set(looks)) == len(looks)
 
 
-@pytest.fixture
-def one_at_a_time(own_server: Server) -> Server:
-    """A server that trains one run; "a" trains, "b", "c" and "d" wait."""
+def test_waiting_runs_are_moved_by_keyboard_other_windows_follow_and_refusals_are_shown(
+    own_server: Server, open_window: Callable[..., Window]
+) -> None:
+    # "a" trains, the others wait.
     own_server.environment["HURRAH_MAX_TRAINING_RUNS"] = "1"
     own_server.start()
-    for name in "abcd":
-        own_server.create_run(name=name, pace=10, max_updates=None, hidden_size=8)
-    return own_server
-
-
-def test_waiting_runs_are_moved_by_keyboard_and_other_windows_follow(
-    one_at_a_time: Server, open_window: Callable[..., Window]
-) -> None:
-    ids = {run["name"]: run["id"] for run in one_at_a_time.call("GET", "runs")}
-    page = open_window().open(one_at_a_time, ids["a"])
-    other = open_window().open(one_at_a_time, ids["d"])
+    spec = {"pace": 10, "max_updates": None, "hidden_size": 8}
+    ids = {name: own_server.create_run(name=name, **spec) for name in "abcd"}
+    window = open_window()
+    window.expect_errors("status of 409", "status of 404", "ERR_FAILED")
+    page = window.open(own_server, ids["a"])
+    other = open_window().open(own_server, ids["d"])
     expect(other.locator("#notice")).to_contain_text("It is number 3 of 3 that wait.")
     rows, others = opened(page), opened(other)
     expect(rows).to_have_text(["a", "b", "c", "d"])
@@ -168,42 +167,19 @@ def test_waiting_runs_are_moved_by_keyboard_and_other_windows_follow(
     expect(rows).to_have_text(["a", "b", "c", "d"])
     page.keyboard.press("Space")
     expect(rows).to_have_text(["a", "c", "b", "d"])
-    assert one_at_a_time.call("GET", f"runs/{ids['a']}")["state"] == "running"
+    assert own_server.call("GET", f"runs/{ids['a']}")["state"] == "running"
     # Two quick presses move a run by two places.
     up = page.get_by_role("button", name="Move d up")
     up.evaluate("(button) => { button.click(); button.click(); }")
     expect(rows).to_have_text(["a", "d", "c", "b"])
-    one_at_a_time.call("POST", f"runs/{ids['a']}/stop")
+    own_server.call("POST", f"runs/{ids['a']}/stop")
     expect(rows).to_have_text(["d", "c", "b", "a"])
 
-
-def test_a_move_of_a_run_that_has_started_or_is_gone_says_so(
-    one_at_a_time: Server, open_window: Callable[..., Window]
-) -> None:
-    ids = {run["name"]: run["id"] for run in one_at_a_time.call("GET", "runs")}
-    window = open_window()
-    window.expect_errors("status of 409", "status of 404")
-    page = window.open(one_at_a_time, ids["a"])
-    rows = opened(page)
-    expect(rows).to_have_text(["a", "b", "c", "d"])
+    # A move of a run that has started or is gone says so.
     page.route("**/api/runs", lambda route: route.abort())  # the list is old
-    window.expect_errors("ERR_FAILED")
-    one_at_a_time.call("POST", f"runs/{ids['c']}/pause")
-    one_at_a_time.call("DELETE", f"runs/{ids['d']}")
-    page.get_by_role("button", name="Move c up").click()
+    own_server.call("POST", f"runs/{ids['c']}/pause")
+    own_server.call("DELETE", f"runs/{ids['b']}")
+    page.get_by_role("button", name="Move c down").click()
     expect(page.locator(".toast").first).to_contain_text("is not waiting for a free core")
-    page.get_by_role("button", name="Move d up").click()
+    page.get_by_role("button", name="Move b up").click()
     expect(page.locator(".toast").last).to_contain_text("There is no run")
-
-
-def test_a_viewer_cannot_move_waiting_runs(
-    own_server: Server, open_window: Callable[..., Window]
-) -> None:
-    own_server.environment |= {"HURRAH_MAX_TRAINING_RUNS": "1"}
-    own_server.token = "x" * 32
-    own_server.start()
-    for name in "abc":
-        own_server.create_run(name=name, pace=10, max_updates=None, hidden_size=8)
-    page = open_window().open(own_server)
-    expect(opened(page)).to_have_text(["a", "b", "c"])
-    expect(page.get_by_role("button", name="Move")).to_have_count(0)

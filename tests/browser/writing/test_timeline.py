@@ -43,9 +43,9 @@ def squeeze(text: str) -> str:
 
 
 def test_past_updates_show_both_texts_and_leaving_returns_to_live(
-    server: Server, window: Window, run: str
+    server: Server, lasting_window: Window, run: str
 ) -> None:
-    page = open_at_its_end(server, window, run)
+    page = open_at_its_end(server, lasting_window, run)
     samples = samples_of(server, run)
     title = page.locator("#writing-title")
     about = page.locator("#sample-about")
@@ -67,7 +67,11 @@ def test_past_updates_show_both_texts_and_leaving_returns_to_live(
     expect(about).to_contain_text("only the learning differs")
     expect(page.locator("#sample-text .watched")).to_have_count(0)
     page.wait_for_url(re.compile("text=replay"))
-    page.reload()
+    # The URL shows it again. Escape first closes the explanation below the pointer.
+    page.mouse.move(0, 0)
+    page.keyboard.press("Escape")
+    expect(title).to_have_text("Newest sample, at update 400")
+    lasting_window.open(server, run, "&at=300&text=replay")
     expect(title).to_have_text("Same start, at update 300")
     page.keyboard.press("d")
     assert text_in_view(page) == squeeze(samples[300]["text"])
@@ -88,7 +92,7 @@ def test_at_full_speed_each_sample_is_held_and_then_the_newest_is_shown(
     server: Server, open_window: Callable[..., Window]
 ) -> None:
     run = server.create_run(
-        pace=50, sample_every=2, sample_length=40, max_updates=None, hidden_size=8
+        pace=20, sample_every=2, sample_length=40, max_updates=None, hidden_size=8
     )
     page = open_window(clock=True).page
     page.add_init_script(
@@ -130,9 +134,9 @@ def test_at_full_speed_each_sample_is_held_and_then_the_newest_is_shown(
 
 
 def test_another_sample_moves_nothing_and_each_figure_has_a_sparkline_on_the_timeline(
-    server: Server, window: Window, run: str
+    server: Server, lasting_window: Window, run: str
 ) -> None:
-    page = open_at_its_end(server, window, run)
+    page = open_at_its_end(server, lasting_window, run)
     page.evaluate(
         """() => {
           window.shifts = 0;
@@ -178,14 +182,17 @@ def test_another_sample_moves_nothing_and_each_figure_has_a_sparkline_on_the_tim
 PARTS = ("#sample-text", ".sample-note", "#earlier", "#quality", "#watch-words", "#timeline")
 
 
-def test_a_hurrah_is_shown_once_and_links_to_its_text(server: Server, window: Window) -> None:
+def test_a_hurrah_is_shown_once_and_links_to_its_text(
+    server: Server, lasting_window: Window, run: str
+) -> None:
     upload = httpx.post(f"{server.url}api/corpora", files={"file": ("a.txt", ORLA)})
     corpus = upload.json()["id"]
+    other = run
     run = server.create_run(
         corpus=corpus, watch_words=["Orla", "Vane", "Zebedee"], paused=True, max_updates=None
     )
     server.call("PATCH", f"runs/{run}", {"sample_every": 100})
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#words-count")).to_have_text("None of 3 watched words written")
 
     def all_came() -> bool:
@@ -215,7 +222,10 @@ def test_a_hurrah_is_shown_once_and_links_to_its_text(server: Server, window: Wi
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#text-mode input[value=replay]")).to_be_checked()
 
-    page.reload()
+    # When the run is opened again, its hurrahs are not new.
+    lasting_window.open(server, other)
+    expect(page.locator("#words-count")).to_have_text("The watched word was written")
+    lasting_window.open(server, run)
     expect(page.locator("#words-count")).to_have_text("2 of 3 watched words written")
     server.call("POST", f"runs/{run}/step", {"updates": 100})
     expect(page.locator("#figure-update")).to_have_text(f"{at_end(server, run):,}")
@@ -227,11 +237,11 @@ def at_end(server: Server, run: str) -> int:
 
 
 def test_the_operator_edits_the_watched_words_and_undoes_it_and_fifty_fit(
-    server: Server, window: Window
+    server: Server, lasting_window: Window
 ) -> None:
-    window.expect_errors("422")
+    lasting_window.expect_errors("422")
     run = server.create_run(paused=True, hidden_size=8)
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     own = server.call("GET", f"runs/{run}")["spec"]["watch_words"]
 
     def watched() -> list[str]:
@@ -276,30 +286,29 @@ def test_the_operator_edits_the_watched_words_and_undoes_it_and_fifty_fit(
 
 
 def test_a_sample_that_is_not_stored_is_fetched(
-    server: Server, window: Window, keep_run: Callable[..., str]
+    server: Server, lasting_window: Window, keep_run: Callable[..., str]
 ) -> None:
     run = keep_run(max_updates=600, sample_every=1, hidden_size=4, sample_length=8, watch_words=[])
-    page = window.page
+    page = lasting_window.open(server, run, "&at=301&text=written")
     title = page.locator("#writing-title")
-    page.goto(f"{server.url}?run={run}&at=301&text=written")
     expect(title).to_have_text("Sample at update 301")
     page.locator("#timeline-live").click()
     expect(title).to_have_text("Newest sample, at update 600")
     held = page.evaluate("document.querySelectorAll('#timeline-dots circle').length")
     assert held <= 200
-    page.goto(f"{server.url}?run={run}&range=300-330&at=311&text=written")
+    lasting_window.open(server, run, "&range=300-330&at=311&text=written")
     expect(title).to_have_text("Sample at update 311")
     page.keyboard.press("ArrowRight")
     expect(title).to_have_text("Sample at update 312")
 
 
-def test_earlier_samples_keep_their_lines(server: Server, window: Window) -> None:
+def test_earlier_samples_keep_their_lines(server: Server, lasting_window: Window) -> None:
     verse = "\n".join(f"  line {n} of the verse" for n in range(60)) + "\n"
     upload = httpx.post(f"{server.url}api/corpora", files={"file": ("verse.txt", verse.encode())})
     run = server.create_run(
         corpus=upload.json()["id"], max_updates=600, sample_every=200, hidden_size=8
     )
-    page = window.open(server, run)
+    page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished at update 600")
     samples = {each["update"]: each["text"] for each in samples_of(server, run).values()}
     row = page.locator("#earlier button").first

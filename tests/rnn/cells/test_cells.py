@@ -31,7 +31,6 @@ def random_network(cell, layers, batch_size, *, K=6, m=5, T=9, seed=0, dtype="fl
     return network, text[:-1], text[1:]
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     **networks,
     K=st.integers(1, 12),
@@ -62,7 +61,6 @@ def test_losses_and_states_follow_the_definitions(cell, layers, batch_size, K, m
     assert not any(state.any() for state in network.state.values())
 
 
-@settings(deadline=None, max_examples=40)
 @given(cell=networks["cell"], layers=networks["layers"], B=st.integers(2, 5))
 def test_streams_are_averaged_and_independent(cell, layers, B):
     batch, x, y = random_network(cell, layers, B)
@@ -119,7 +117,7 @@ def test_float32_agrees_with_float64(cell, batch_size):
     assert np.abs(narrow.gradients.flat - wide.gradients.flat).max() < 1e-4 * scale
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=20)
 @given(
     **networks,
     dropout=st.sampled_from([0.0, 0.3]),

@@ -3,7 +3,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.rnn.cells import CELLS
@@ -26,7 +26,6 @@ def gradients_of_next_update(trainer):
     return trainer._network.gradients
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     cell=st.sampled_from([*CELLS, MGU.name]),
     layers=st.integers(1, 2),
@@ -109,7 +108,6 @@ def test_a_short_text_is_read_as_far_as_it_goes():
     assert found.memory.losses == 19
 
 
-@settings(deadline=None, max_examples=50)
 @given(size=st.integers(1, 30), seed=st.integers(0, 2**32), scale=st.sampled_from([1e-3, 1.0, 30]))
 def test_the_spectral_radius_is_that_of_the_eigenvalues(size, seed, scale):
     W = scale * np.random.default_rng(seed).standard_normal((size, size))

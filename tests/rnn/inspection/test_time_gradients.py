@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.rnn.cells import CELLS
@@ -78,7 +78,6 @@ def read(model, x, *, changed=None):
     return [matrices["V"] @ h + model.parameters["c"] for h in inputs]
 
 
-@settings(deadline=None, max_examples=40)
 @given(**SIZES)
 def test_saliency_agrees_with_the_complex_step(length, **sizes):
     model, text = model_and_text(length=length, **sizes)
@@ -94,7 +93,6 @@ def test_saliency_agrees_with_the_complex_step(length, **sizes):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
 
 
-@settings(deadline=None, max_examples=40)
 @given(losses=st.integers(1, 4), **SIZES)
 def test_gradient_by_lag_agrees_with_the_complex_step(length, losses, **sizes):
     model, text = model_and_text(length=length, **sizes)

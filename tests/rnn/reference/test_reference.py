@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.rnn.cells import CELLS
@@ -36,7 +36,6 @@ def test_both_learn_the_same_for_hundreds_of_updates(cell, layers):
     assert np.abs(parameters["c"]).max() > 0.1
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     cell=st.sampled_from(list(CELLS)),
     layers=st.integers(1, 3),

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.rnn.metrics import MEASURED_EVERY
@@ -55,7 +55,6 @@ def test_training_follows_the_definitions(changes):
     assert trainer.epoch > 1
 
 
-@settings(deadline=None)
 @given(n=st.integers(2, 200), T=st.integers(1, 60), updates=st.integers(1, 80))
 def test_epoch_and_position_after_each_update(n, T, updates):
     if n < T + 1:

@@ -26,6 +26,7 @@ WRONG = {
     "init_scale": [0, -1],
     "seed": [-1, 1.5, 2**64],
     "dtype": ["float16", 32],
+    "threads": [0, 65, 1.5, "2", None],
     "max_updates": [0, -1, 10**15, "many", 2.5],
     "sample_every": [0, -1, None],
     "sample_length": [0, 10**6],

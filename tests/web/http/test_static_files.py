@@ -16,6 +16,7 @@ PAGES = {
     "/inside": "inside",
     "/passages": "gallery",
     "/compare": "compare",
+    "/sweeps": "sweeps",
     "/gradients": "gradients",
     "/course": "course",
     "/course/mistakes": "mistakes",
@@ -77,7 +78,7 @@ def test_the_modules_are_served_from_the_moment_that_one_changes(edited, page):
 
 @pytest.mark.parametrize("page", PAGES.values())
 def test_the_style_sheets_are_served_in_order_from_the_moment_that_one_changes(edited, page):
-    sheet = edited / "css/print.css"
+    sheet = edited / "css/ui/print.css"
     sheet.write_text(sheet.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     paths = StaticFiles(edited).style_paths(f"css/{page}.css")
     lines = (STATIC / f"css/{page}.css").read_text(encoding="utf-8").splitlines()

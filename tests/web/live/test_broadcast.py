@@ -31,6 +31,13 @@ def progress(update, points=2):
     return common | {"curve": curve, "metrics": metrics}
 
 
+def channel_with_log():
+    """Return a channel as a viewer leaves it who may reconnect."""
+    channel = Channel("run")
+    channel.keep_logging()
+    return channel
+
+
 def read(frames):
     """Return the message in WebSocket frames, parsed as a client does."""
     parts = []
@@ -68,7 +75,7 @@ def in_a_loop(test):
 
 @in_a_loop
 def test_a_viewer_that_lags_gets_coalesced_progress_and_all_else():
-    channel = Channel("run")
+    channel = channel_with_log()
     start = channel.seq
     for update in (2, 4, 6):
         channel.publish(progress(update))
@@ -99,8 +106,21 @@ def test_a_viewer_that_lags_gets_coalesced_progress_and_all_else():
 
 
 @in_a_loop
-def test_a_coalesced_curve_is_bounded_and_keeps_every_extreme():
+def test_a_channel_that_nobody_has_watched_keeps_nothing():
     channel = Channel("run")
+    start = channel.seq
+    channel.publish(progress(2))
+    assert not channel.logging
+    assert channel.seq == start + 1
+    assert not channel.can_resume(start)
+    channel.keep_logging()
+    channel.publish(progress(4))
+    assert [m["update"] for m in all_after(channel, start + 1, coalesced=False)] == [4]
+
+
+@in_a_loop
+def test_a_coalesced_curve_is_bounded_and_keeps_every_extreme():
+    channel = channel_with_log()
     start = channel.seq
     for update in range(10, 5_001, 10):
         channel.publish(progress(update, points=10))
@@ -145,7 +165,7 @@ def test_a_small_audience_gets_progress_at_once(viewers, monkeypatch):
     monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 3_600.0)
 
     async def inside():
-        channel = Channel("run")
+        channel = channel_with_log()
         channel.viewers = viewers
         start = channel.seq
         for update in (2, 4, 6):
@@ -160,7 +180,7 @@ def test_a_crowd_gets_progress_less_often_and_in_order(monkeypatch):
     monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 3_600.0)
 
     async def inside():
-        channel = Channel("run")
+        channel = channel_with_log()
         channel.viewers = broadcast.CROWD_VIEWERS
         start = channel.seq
         for update in (2, 4, 6):
@@ -187,7 +207,7 @@ def test_delayed_progress_is_sent_after_the_delay(monkeypatch):
     monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 0.05)
 
     async def inside():
-        channel = Channel("run")
+        channel = channel_with_log()
         channel.viewers = broadcast.CROWD_VIEWERS
         start = channel.seq
         channel.publish(progress(2))
@@ -204,7 +224,7 @@ def test_progress_after_a_pause_is_sent_at_once(monkeypatch):
     monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 3_600.0)
 
     async def inside():
-        channel = Channel("run")
+        channel = channel_with_log()
         channel.viewers = broadcast.CROWD_VIEWERS
         start = channel.seq
         for update in (2, 4):
@@ -217,7 +237,7 @@ def test_progress_after_a_pause_is_sent_at_once(monkeypatch):
 
 @in_a_loop
 def test_the_log_is_bounded_in_messages_and_in_bytes():
-    channel = Channel("run")
+    channel = channel_with_log()
     start = channel.seq
     for update in range(broadcast.MAX_LOG_MESSAGES):
         channel.publish({"type": "milestone", "milestone": {"update": update}})
@@ -234,7 +254,7 @@ def test_the_log_is_bounded_in_messages_and_in_bytes():
 
 @in_a_loop
 def test_a_large_snapshot_comes_in_frames_with_the_viewer_count():
-    channel = Channel("run")
+    channel = channel_with_log()
     content = {"samples": ["\u00e9\U0001f600" * 50_000]}
     _, made = channel.cache_snapshot(json.dumps(content).encode())
     assert len(made) > 4
@@ -252,7 +272,7 @@ def test_a_snapshot_is_reused_until_a_message_or_for_a_second_while_running(monk
     monkeypatch.setattr(broadcast, "SNAPSHOT_CACHE_S", 3_600.0)
 
     async def inside():
-        channel = Channel("run")
+        channel = channel_with_log()
         seq, _ = channel.cache_snapshot(b'{"samples":[]}')
         channel.publish({"type": "viewers", "viewers": 3})
         assert (
@@ -294,12 +314,12 @@ def test_sequence_numbers_never_repeat_after_a_restart(monkeypatch):
 
     async def inside():
         monkeypatch.setattr(broadcast.time, "time_ns", lambda: began_ns)
-        earlier = Channel("run")
+        earlier = channel_with_log()
         for update in range(second_of_messages):
             earlier.publish({"type": "milestone", "milestone": {"update": update}})
         # The server is killed and restarted within a second, and publishes as many messages.
         monkeypatch.setattr(broadcast.time, "time_ns", lambda: began_ns + 10**9)
-        channel = Channel("run")
+        channel = channel_with_log()
         for update in range(broadcast.MAX_LOG_MESSAGES):
             assert not channel.can_resume(earlier.seq)
             channel.publish({"type": "milestone", "milestone": {"update": update}})
@@ -314,7 +334,7 @@ def test_the_log_of_a_run_without_viewers_is_freed(monkeypatch):
     happening = {"type": "sample", "sample": {}}
 
     async def inside():
-        channel = Channel("run")
+        channel = channel_with_log()
         channel.join()
         channel.publish(happening)
         channel.cache_snapshot(b'{"samples":[]}')
@@ -353,7 +373,7 @@ def test_quiet_viewers_get_heartbeats(monkeypatch):
 
     async def inside():
         loop = asyncio.get_running_loop()
-        channel = Channel("run")
+        channel = channel_with_log()
         before = channel.seq
         await asyncio.sleep(3 * interval_s)
         assert channel.seq == before
@@ -393,7 +413,7 @@ def test_a_heartbeat_leaves_a_cached_snapshot_current(monkeypatch):
     monkeypatch.setattr(broadcast, "HEARTBEAT_INTERVAL_S", 0.02)
 
     async def inside():
-        channel = Channel("run")
+        channel = channel_with_log()
         channel.join()
         number, _ = channel.cache_snapshot(b'{"samples":[]}')
         async with asyncio.timeout(LIMIT_S):

@@ -121,6 +121,7 @@ def test_a_published_message_is_encoded_as_compact_json_in_a_fixed_order(message
     async def publish():
         broadcaster = Broadcaster()
         channel = broadcaster.channel(RUN.id)
+        channel.keep_logging()
         before = channel.seq
         broadcaster.publish(RUN.id, message)
         encoded = channel.next_message(before, coalesced=False)

@@ -207,7 +207,7 @@ def test_progress_comes_five_to_twenty_times_a_second(server, corpus, pace):
 
 
 def test_passages_do_not_increase_the_progress_rate(server, corpus):
-    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    run = server.create(corpus=corpus, pace=200, max_updates=None, **SMALL)
     with Viewer(server, run, max_queue=None) as viewer:
         viewer.read_until(lambda m: m["type"] == "progress")
         began_s = time.monotonic()
@@ -272,7 +272,7 @@ def test_a_slow_viewer_gets_fewer_messages_and_misses_nothing(serve):
 
 
 def test_a_viewer_without_pongs_gets_everything(server, corpus):
-    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    run = server.create(corpus=corpus, pace=200, max_updates=None, **SMALL)
     with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as there:
         lines = [
             f"GET /ws/runs/{run['id']} HTTP/1.1",
@@ -338,7 +338,7 @@ def test_an_unknown_run_is_closed_with_4404(server):
 
 
 def test_a_deleted_run_is_closed_with_4404(server, corpus):
-    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    run = server.create(corpus=corpus, pace=200, max_updates=None, **SMALL)
     with Viewer(server, run) as viewer:
         viewer.next()
         server.client.delete(f"/api/runs/{run['id']}")

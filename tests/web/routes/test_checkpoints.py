@@ -115,7 +115,7 @@ def test_the_best_model_is_the_one_at_the_lowest_smooth_loss(server, corpus):
 
 
 def test_files_can_be_downloaded_while_a_run_trains(server, corpus):
-    run = server.create(corpus=corpus, max_updates=None, **SMALL)
+    run = server.create(corpus=corpus, pace=200, max_updates=None, **SMALL)
     server.until(run, lambda now: now["update"] > 50)
     _, latest = server.checkpoint_file(run, "latest")
     _, best = server.checkpoint_file(run, "best")

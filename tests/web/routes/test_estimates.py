@@ -22,6 +22,7 @@ def test_an_estimate_has_size_speed_and_duration_and_creates_no_run(server):
     assert estimated["memory_bytes"] > 4 * estimated["parameters"]
     assert estimated["updates_per_epoch"] == (corpus["characters"] - 1) // 5
     assert estimated["updates_per_second"] > 0
+    assert estimated["one_thread_updates_per_second"] is None
     assert estimated["seconds"] == pytest.approx(1_000 / estimated["updates_per_second"])
     assert estimated["epochs"] == pytest.approx(1_000 / estimated["updates_per_epoch"])
     assert server.client.get("/api/runs").json() == []
@@ -47,3 +48,11 @@ def test_an_invalid_spec_cannot_be_estimated(server, wrong, field):
     answer = estimate(server, **TINY | wrong)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_several_threads_are_compared_with_one(server):
+    estimated = estimate(server, **TINY, batch_size=3, threads=2).json()
+    assert estimated["updates_per_second"] > 0
+    assert estimated["one_thread_updates_per_second"] > 0
+    # A batch of one stream uses one thread.
+    assert estimate(server, **TINY, threads=2).json()["one_thread_updates_per_second"] is None

@@ -229,7 +229,7 @@ def test_a_passage_is_written_in_every_state(serve):
     for _ in range(20):
         assert ask(server, finished, source="latest", length=5)["source"]["update"] == 100
     assert server.run(finished)["state"] == "finished"
-    running = server.create(**spec | {"max_updates": None})
+    running = server.create(**spec | {"max_updates": None, "pace": 200})
     queued = server.create(**spec)
     paused = server.create(paused=True, **spec)
     stopped = server.create(paused=True, **spec)

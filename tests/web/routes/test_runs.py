@@ -155,7 +155,7 @@ def test_the_list_is_newest_first(server):
 
 
 def test_a_paused_run_stays_at_its_update(server):
-    run = server.create(**ENDLESS)
+    run = server.create(**ENDLESS, pace=200)
     server.until(run, lambda now: now["update"] > 100)
     paused = server.post(run, "pause")
     assert (paused["state"], paused["updates_per_second"]) == ("paused", 0)
@@ -174,7 +174,7 @@ def test_a_paused_run_stays_at_its_update(server):
 
 def test_a_pause_right_after_the_start_is_effective(server):
     for _ in range(3):
-        run = server.create(**ENDLESS)
+        run = server.create(**ENDLESS, pace=200)
         paused = server.post(run, "pause")
         assert paused["state"] == "paused"
         assert server.post(run, "checkpoints")["update"] == paused["update"]
@@ -219,7 +219,7 @@ def test_a_finished_run_continues_with_more_updates(server):
 
 
 def test_a_stopped_run_can_be_resumed(server):
-    run = server.create(**ENDLESS)
+    run = server.create(**ENDLESS, pace=200)
     server.until(run, lambda now: now["update"] > 10)
     stopped = server.post(run, "stop")
     assert stopped["state"] == "stopped"
@@ -231,9 +231,17 @@ def test_a_stopped_run_can_be_resumed(server):
     server.until(run, lambda now: now["update"] > stopped["update"])
 
 
+def test_a_run_that_is_stopped_after_its_last_update_is_finished(server):
+    # Its last sample takes a while.
+    fields = ENDLESS | {"max_updates": 1, "hidden_size": 300, "sample_length": 20_000}
+    run = server.create(**fields)
+    server.until(run, lambda now: now["update"] == 1)
+    assert server.post(run, "stop")["state"] == "finished"
+
+
 def test_deleting_a_run_deletes_everything(server):
     before = set(server.worker_pids())
-    run = server.create(**ENDLESS)
+    run = server.create(**ENDLESS, pace=200)
     (worker,) = set(server.worker_pids()) - before
     server.post(run, "checkpoints")
     directory = server.data_dir / "runs" / run["id"]
@@ -322,3 +330,21 @@ def test_updates_per_second_are_accurate(server):
     # A sleep is never shorter than requested, so the rate is at most the pace.
     seen = server.until(run, lambda now: now["update"] > 60)["updates_per_second"]
     assert 0 < seen < 60
+
+
+# -- the list -------------------------------------------------------------------------------------
+
+
+def test_the_list_is_searched_and_paged(server, corpus):
+    first, second = (
+        server.create(corpus=corpus, name=name, paused=True, **SMALL) for name in ("a", "b")
+    )
+    listed = server.client.get("/api/runs")
+    assert [run["id"] for run in listed.json()] == [second["id"], first["id"]]
+    found = server.client.get("/api/runs", params={"limit": 1, "state": ["paused", "failed"]})
+    assert [run["id"] for run in found.json()] == [second["id"]]
+    assert found.headers["X-Total-Count"] == "2"
+    found = server.client.get("/api/runs", params={"before": second["id"], "search": "A"})
+    assert [run["id"] for run in found.json()] == [first["id"]]
+    for wrong, status in (({"state": "done"}, 422), ({"limit": 0}, 422), ({"before": "x"}, 404)):
+        server.problem(server.client.get("/api/runs", params=wrong), status)

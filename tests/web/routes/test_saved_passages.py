@@ -275,8 +275,10 @@ def test_the_models_of_cancelled_passages_are_deleted(serve):
         asked = {"source": "latest", "length": 20_000}
         with server.client.stream("POST", path, json=asked) as answer:
             assert answer.status_code == 200
-            # The model is stored before the first piece is sent.
-            next(answer.iter_lines())
+            # The model is stored before the first piece is sent. Without a reference to it, the
+            # iterator would close the connection.
+            lines = answer.iter_lines()
+            next(lines)
             assert len(list(held.glob("*.npz"))) == 1, update
         until(lambda: not list(held.iterdir()))
     passage = write(server, run)

@@ -29,7 +29,8 @@ ASCII_TOKEN = "not for workers"
 @pytest.fixture(scope="module")
 def second_server(tmp_path_factory):
     """A second server, with another token, also under the setting's name in lower case."""
-    token = {"HURRAH_OPERATOR_TOKEN": ASCII_TOKEN, "hurrah_operator_token": ASCII_TOKEN}
+    names = ("HURRAH_OPERATOR_TOKEN", "hurrah_operator_token", "HURRAH_WEBHOOK_SECRET")
+    token = dict.fromkeys(names, ASCII_TOKEN)
     with RunningServer(tmp_path_factory.mktemp("second"), "--no-demo", **token) as running:
         yield running
 
@@ -173,7 +174,7 @@ def test_a_token_that_cannot_be_typed_is_refused_at_start(token):
 
 @pytest.mark.parametrize("token", ["voil\u00e0", "\u00a0\u00e0\u0085x".strip(), "a b", "="])
 def test_a_bearer_token_is_compared_exactly(token):
-    operator = OperatorAuth(token)
+    operator = OperatorAuth(token, "")
 
     def shows(value):
         headers = [(b"authorization", b"Bearer " + value)]
@@ -196,7 +197,7 @@ def test_tokens_are_compared_in_constant_time(monkeypatch):
         return hmac.compare_digest(shown, secret)
 
     monkeypatch.setattr(auth, "hmac", SimpleNamespace(compare_digest=compare, digest=hmac.digest))
-    operator = OperatorAuth("sesame")
+    operator = OperatorAuth("sesame", "")
 
     def scope(*headers, query=b""):
         return {"type": "http", "method": "GET", "path": "/", "query_string": query} | {

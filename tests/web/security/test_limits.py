@@ -116,9 +116,9 @@ def test_the_operator_can_watch_when_all_places_are_taken(narrow, run):
 def test_waiting_requests_are_limited(tight):
     run = tight.create(paused=True, hidden_size=800)
     path = f"{tight.url}/api/runs/{run['id']}/passages"
-    # Each takes seconds, so that of several at once one is running and one waits.
+    # Each takes a second, so that of several at once one is running and one waits.
     with ThreadPoolExecutor(4) as asking:
-        ask = partial(httpx.post, json={"length": 20_000}, timeout=LIMIT_S)
+        ask = partial(httpx.post, json={"length": 6_000}, timeout=LIMIT_S)
         answers = list(asking.map(ask, [path] * 4))
     refused = [answer for answer in answers if answer.status_code != 200]
     assert 0 < len(refused) < len(answers)
@@ -132,7 +132,7 @@ def test_abandoned_passages_delay_nobody(tight):
     run = tight.create(paused=True, hidden_size=1_400, cell="lstm", sample_length=1)
     path = f"/api/runs/{run['id']}/passages"
     for query in ("", "?stream=true"):
-        for _ in range(5):
+        for _ in range(3):
             until(lambda query=query: is_abandoned_in_progress(tight, path, query))
             # The client has left: the next passage is admitted, and written.
             until(lambda: not is_refused(tight, path))

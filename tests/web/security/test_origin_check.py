@@ -254,7 +254,7 @@ def has_ipv6():
 )
 def test_a_local_proxy_is_trusted_on_a_dual_stack_socket(tmp_path, trusted, is_believed):
     """A dual-stack socket reports an IPv4 client by its IPv4-mapped IPv6 address."""
-    environment = {} if trusted is None else {"FORWARDED_ALLOW_IPS": trusted}
+    environment = {} if trusted is None else {"HURRAH_TRUSTED_PROXIES": trusted}
     with RunningServer(tmp_path / "data", "--no-demo", "--host", "::", **environment) as server:
         token = server.greeting.partition("token=")[2]
         url = f"http://127.0.0.1:{server.port}/?token={token}"

@@ -3,7 +3,7 @@
 import * as api from "../../net/api.js";
 import { el, find, setText, svg } from "../../lib/dom.js";
 import * as format from "../../lib/format.js";
-import { listedRuns } from "../../ui/run-list.js";
+import { RunSelect } from "../../run-lists/select.js";
 import { Refresher } from "../state/refresher.js";
 import { COMPARED, comparedIds } from "./compared-runs.js";
 import { MemoryChart } from "./memory-chart.js";
@@ -77,6 +77,8 @@ export function mountMemoryView(store) {
 class Slot {
   #number;
   #select = el("select", { "aria-label": "Run to compare" });
+  /** @type {RunSelect | null} */
+  #options = null;
   #name = el("b");
   #network = el("span", { class: "hint" });
   #half = el("p", { class: "memory-half" });
@@ -94,6 +96,7 @@ class Slot {
     swatch.setAttribute("class", "memory-swatch");
     swatch.setAttribute("aria-hidden", "true");
     const name = number ? el("span", { class: "field" }, this.#select) : this.#name;
+    if (number) this.#options = new RunSelect(this.#select, "no run");
     const head = el("div", { class: "memory-run-head" }, swatch, name);
     this.element = el("li", {}, head, this.#network, this.#half, this.#left);
   }
@@ -120,13 +123,8 @@ class Slot {
    * @param {string} id
    */
   #list(runs, [own], id) {
-    const others = listedRuns(runs, { text: "", filter: "all" }).filter((run) => run.id !== own);
-    const names = [["", "no run"], ...others.map(({ id: value, name }) => [value, name])];
-    const seen = [...this.#select.options].map(({ value, text }) => `${value} ${text}`).join("\n");
-    if (seen !== names.map(([value, text]) => `${value} ${text}`).join("\n")) {
-      this.#select.replaceChildren(...names.map(([value, text]) => el("option", { value, text })));
-    }
-    this.#select.value = id;
+    const others = runs.filter((run) => run.id !== own);
+    this.#options?.show(others, id);
   }
 }
 

@@ -2,7 +2,9 @@
 
 import * as api from "../../net/api.js";
 import { LiveSocket } from "../../net/live-socket.js";
+import { changedView } from "../../state/url-state.js";
 import { toast } from "../../ui/toasts.js";
+import { initialState, PARAMETERS, VIEW_KEYS } from "./reducers.js";
 
 const RETRY_MS = 3000;
 
@@ -46,7 +48,7 @@ export class CurrentRun {
     if (!id) return;
     this.#loadText(id);
     this.#loadSnapshots(id);
-    this.#socket = new LiveSocket(id, {
+    this.#socket = new LiveSocket(api.runStream(id), {
       message: (message) => {
         this.#store.dispatch({ type: "message", message });
         // A snapshot is taken with each sample; a run that went back has lost some.
@@ -57,6 +59,26 @@ export class CurrentRun {
         if (connection.status === "gone") this.#replaceMissing(id);
       },
     });
+  }
+
+  /**
+   * Show what the presenter of a lecture looks at.
+   *
+   * @param {string} search the URL from the question mark on.
+   */
+  follow(search) {
+    const state = this.#store.get();
+    const initial = initialState({ runId: this.#defaultId() });
+    const wanted = changedView(search, PARAMETERS, VIEW_KEYS, initial, state);
+    const { runId, ...view } = wanted;
+    const { source, text, position, unit, stretch, ...ofPage } = view;
+    if (runId === state.runId) {
+      const read = text ?? state.defaultText;
+      this.#store.dispatch({ type: "set", values: { ...view, text: read } });
+    } else {
+      this.#store.dispatch({ type: "set", values: { ...ofPage, text: null } });
+      this.open(runId, { source, text, position, unit, stretch });
+    }
   }
 
   /** Fetch the list of runs. @returns {Promise<boolean>} whether the server could be reached. */

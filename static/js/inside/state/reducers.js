@@ -202,3 +202,9 @@ export const PARAMETERS = {
     },
   },
 };
+
+/** The parts of the state that the parameters set. */
+export const VIEW_KEYS = [
+  ...["runId", "view", "source", "temperature", "tint", "position", "unit", "updateStep"],
+  ...["compared", "lag", "stretch", "threshold", "edges", "onlyUnit", "held", "seed", "text"],
+];

@@ -1,0 +1,1 @@
+"""Options and files of the commands, made into values, and the completion of the shell."""

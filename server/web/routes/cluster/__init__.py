@@ -1,0 +1,1 @@
+"""Routes about the machines on which runs train."""

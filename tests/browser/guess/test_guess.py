@@ -1,0 +1,197 @@
+"""A game in the browser: the presenter's page and a player's phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import Window, eventually
+from tests.browser.lecture.test_lecture import SMALL_TEXTS
+from tests.browser.server_process import Server
+from tests.browser.test_accessibility import CONTRASTS, SCHEMES
+from tests.browser.test_axe import grave_findings
+
+PHONE = {"width": 390, "height": 844}
+PROJECTOR = {"width": 1280, "height": 720}
+
+
+def others_answer(server: Server, game: str, number: int, characters: str) -> None:
+    """Answer as other players do, one for each character."""
+    for index, character in enumerate(characters):
+        player = {"player": f"another-player-{index:02d}"}
+        answer = {**player, "round": number, "character": character}
+        assert server.call("POST", f"games/{game}/answers", answer)["character"] == character
+
+
+def expect_fits(page: Page, width: int) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def expect_readable(page: Page) -> None:
+    """Check that no text on the projector is small or cut off, in both themes."""
+    found = page.evaluate(SMALL_TEXTS)
+    assert found["small"] == []
+    assert found["seen"] >= 8
+    for part in (".guess-main", ".guess-side"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PROJECTOR["width"]
+        assert box["y"] + box["height"] <= PROJECTOR["height"]
+
+
+def test_a_player_guesses_beside_a_hall(
+    server: Server, keep_run: Callable[..., str], open_window: Callable[..., Window]
+) -> None:
+    run = keep_run(updates=50, hidden_size=10, sample_every=50, validation_fraction=0.1)
+    presenting, playing = open_window(viewport=PROJECTOR), open_window(viewport=PHONE)
+    presenter, player = presenting.page, playing.page
+    presenter.goto(f"{server.url}guess?run={run}")
+    presenting.expect_errors("422")
+
+    assert grave_findings(presenter) == []
+
+    # A passage that cannot be played gets a sentence at its field.
+    passage = presenter.get_by_label("Passage", exact=True)
+    expect(presenter.locator("#hint-guess-passage")).to_contain_text("Leave it empty")
+    passage.fill("Too short.")
+    presenter.get_by_role("button", name="Start the game").click()
+    expect(presenter.locator("#guess-error-text")).to_contain_text("at least 30 characters")
+    expect(passage).to_be_focused()
+    passage.fill("")
+    presenter.get_by_label("Rounds").fill("2")
+    presenter.get_by_label("Seconds to answer").fill("120")
+    presenter.get_by_role("button", name="Start the game").click()
+    presenter.wait_for_url("**/guess?game=*")
+    image = presenter.locator("#guess-code")
+    expect(image).to_be_visible()
+    link = (image.get_attribute("alt") or "").removeprefix("QR code of ")
+    game = link.rsplit("/", 1)[1]
+
+    player.goto(link)
+    status = player.locator("#guess-status")
+    expect(status).to_contain_text("You are in.")
+    expect(presenter.locator("#guess-count")).to_have_text("1 player")
+
+    # The projector has large letters before, in and after a round.
+    presenter.keyboard.press("f")
+    expect(presenter.locator("header.top")).to_be_hidden()
+    expect_readable(presenter)
+    presenter.keyboard.press("n")
+    choices = player.locator(".guess-choice")
+    expect(choices.first).to_be_visible()
+    expect(player.locator("#live-region")).to_contain_text("Round 1 of 2. 1: ")
+    expect(player.locator("#guess-time")).to_contain_text(" s")
+    expect(presenter.get_by_role("button", name="End round 1")).to_be_visible()
+    expect_readable(presenter)
+    expect_fits(player, PHONE["width"])
+    for choice in choices.all():
+        box = choice.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 48
+        assert box["y"] + box["height"] <= PHONE["height"]
+
+    # A late joiner without an answer keeps the round open. Of two taps, the first counts.
+    server.call("POST", f"games/{game}/players", {"player": "a-player-who-waits"})
+    offered = server.call("GET", f"games/{game}/messages")[0]["choices"]
+    others_answer(server, game, 1, offered[0] * 2 + offered[2])
+    choices.nth(1).dblclick()
+    player.keyboard.press("3")
+    expect(choices.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(status).to_contain_text("Your answer is")
+    expect(presenter.locator("#guess-count")).to_have_text("4 of 5 players have answered")
+
+    # A reload continues.
+    player.reload()
+    expect(choices.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(choices.nth(0)).to_have_attribute("aria-disabled", "true")
+    presenter.keyboard.press("n")
+    actual = player.locator("#guess-text mark")
+    expect(actual).to_be_visible()
+    expect(player.locator(".guess-actual")).to_contain_text("the actual character")
+    shares = player.locator("#guess-shares td:nth-child(2) .guess-percent")
+    expect(shares).to_have_text(["50%", "25%", "25%", "0%"])
+    expect(player.locator("#live-region")).to_contain_text("The character is")
+    last = server.call("GET", f"games/{game}/messages")[0]["results"][-1]
+    right = last["character"] == offered[1]
+    expect(status).to_contain_text("Right: " if right else "Wrong: you answered")
+    own = last["right_bits" if right else "wrong_bits"]
+    rows = player.locator("#guess-score-rows tr")
+    expect(rows).to_have_count(4)
+    expect(rows.filter(has_text="You")).to_contain_text(f"{own:.2f}")
+    expect(rows.filter(has_text="Network")).to_contain_text(f"{last['network_bits']:.2f}")
+    expect_fits(player, PHONE["width"])
+    expect_readable(presenter)
+    assert grave_findings(player) == []
+    for page in (presenter, player):
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            seen = page.evaluate(CONTRASTS)
+            assert [text for text in seen if text["contrast"] < 4.5] == [], scheme
+
+    # A lost connection: the answer is sent again. If the reply is lost, too, the answer counts.
+    playing.expect_errors("ERR_FAILED")
+    player.route("**/answers", lambda route: route.abort())
+    presenter.keyboard.press("n")
+    expect(player.locator("#guess-round")).to_have_text("Round 2 of 2")
+    expect(choices.nth(1)).to_have_attribute("aria-disabled", "false")
+    player.keyboard.press("2")
+    expect(choices.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(status).to_contain_text("The connection is lost.")
+
+    def lose_reply(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    player.unroute("**/answers")
+    player.route("**/answers", lose_reply)
+    expect(presenter.locator("#guess-count")).to_have_text("1 of 5 players have answered")
+    presenter.keyboard.press("n")
+    expect(status).to_have_text(re.compile("^(Right|Wrong: you answered)"))
+    expect(presenter.locator("#guess-round")).to_have_text("The game is over")
+    expect(presenter.locator("#guess-right")).to_contain_text("bits a character")
+    expect(presenter.locator("#guess-next")).to_be_hidden()
+
+    presenter.keyboard.press("f")
+    presenter.get_by_role("button", name="End the game").click()
+    for page in (presenter, player):
+        expect(page.locator("#guess-over-reason")).to_have_text("The game has ended.")
+    # The scores stay.
+    expect(rows).to_have_count(4)
+
+
+def test_a_player_types_a_character(
+    server: Server, keep_run: Callable[..., str], open_window: Callable[..., Window]
+) -> None:
+    run = keep_run(updates=50, hidden_size=10, sample_every=50, validation_fraction=0.1)
+    started = server.call("POST", "games", {"run": run, "mode": "typing", "rounds": 2})
+    game, key = started["id"], started["key"]
+    window = open_window(viewport=PHONE)
+    page = window.page
+    page.goto(started["player_url"])
+    server.call("POST", f"games/{game}/players", {"player": "a-player-who-waits"})
+    server.call("POST", f"games/{game}/start-round", {"key": key, "round": 1})
+    field, status = (
+        page.get_by_role("textbox", name="The next character"),
+        page.locator("#guess-status"),
+    )
+    expect(field).to_be_focused()
+    field.fill("ab")
+    field.press("Enter")
+    expect(status).to_have_text("Type one character.")
+    window.expect_errors("422")
+    field.fill("€")
+    field.press("Enter")
+    expect(status).to_contain_text("must be one that the network knows")
+    page.get_by_role("button", name="space").click()
+    expect(status).to_contain_text("Your answer is a space.")
+    server.call("POST", f"games/{game}/end-round", {"key": key, "round": 1})
+    hall = page.locator("#guess-shares tr").filter(has_text="100%")
+    expect(hall.locator("th")).to_contain_text("space")
+
+    # A presenter link makes this page the presenter's, and is not left in the address.
+    page.goto(started["presenter_url"])
+    expect(page.get_by_role("button", name="Start round 2")).to_be_visible()
+    assert eventually(lambda: page.url, lambda url: "#" not in url, "the key to be removed")
+    server.call("DELETE", f"games/{game}")

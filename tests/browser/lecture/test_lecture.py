@@ -1,0 +1,151 @@
+"""A lecture: a viewer follows the presenter, looks around, and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import TIMEOUT_S, Window
+from tests.browser.server_process import Server
+
+
+def start_lecture(page: Page) -> str:
+    """Start a lecture from the header, and return the viewer link."""
+    page.get_by_role("button", name="Lecture", exact=True).click()
+    page.get_by_role("button", name="Start a lecture").click()
+    image = page.locator("#lecture-qr")
+    expect(image).to_be_visible()
+    name = image.get_attribute("alt") or ""
+    assert name.startswith("QR code of http://127.0.0.1")
+    page.wait_for_function("document.querySelector('#lecture-qr').naturalWidth > 0")
+    page.keyboard.press("Escape")
+    expect(page.locator("#lecture-state")).to_have_text("Presenting")
+    return name.removeprefix("QR code of ")
+
+
+# The texts on the screen that are smaller than 24 px; those of the chart are SVG.
+SMALL_TEXTS = """
+() => {
+  const small = [];
+  let seen = 0;
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode;
+    const parent = text.parentElement;
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    const { width, height, left, right, top, bottom } = range.getBoundingClientRect();
+    const outside = right <= 0 || bottom <= 0 || left >= innerWidth || top >= innerHeight;
+    const shown = parent.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+    if (!text.data.trim() || !width || !height || outside || !shown) continue;
+    if (parent.closest(".visually-hidden, noscript")) continue;
+    seen += 1;
+    const size = parseFloat(getComputedStyle(parent).fontSize);
+    if (size < 24) small.push(`${text.data.trim()}: ${size} px`);
+  }
+  return { seen, small };
+}
+"""
+
+
+def test_the_projector_layout_has_no_small_text(
+    server: Server, keep_run: Callable[..., str], lasting_window: Window
+) -> None:
+    run = keep_run(updates=200, hidden_size=10, sample_every=100)
+    lasting_window.page.set_viewport_size({"width": 1280, "height": 720})
+    page = lasting_window.open(server, run)
+    expect(page.locator("#chart-plot .xtick text").first).to_be_attached()
+    before = page.evaluate(SMALL_TEXTS)
+    assert before["small"], "the usual layout has small text, or the test does not see it"
+    page.keyboard.press("b")
+    expect(page.locator("header.top")).to_be_hidden()
+    # Plotly draws its labels again.
+    page.wait_for_function(
+        "parseFloat(getComputedStyle(document.querySelector('#chart-plot .ytick text')).fontSize)"
+        " >= 24"
+    )
+    found = page.evaluate(SMALL_TEXTS)
+    assert found["small"] == []
+    assert found["seen"] >= 10
+    for shown in ("#chart", "#sample-text", "#figure-update", "#figure-loss", "#quality"):
+        expect(page.locator(shown)).to_be_visible()
+    for card in (".curve", ".writing"):
+        box = page.locator(card).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 1280
+        assert box["y"] + box["height"] <= 720
+    page.keyboard.press("Escape")
+    expect(page.locator("header.top")).to_be_visible()
+
+
+def waits_for(page: Page, part: str) -> None:
+    """Wait until the address of a page contains something."""
+    page.wait_for_function(
+        "(part) => location.href.includes(part)", arg=part, timeout=TIMEOUT_S * 1000
+    )
+
+
+def test_a_viewer_follows_looks_around_and_comes_back(
+    own_server: Server, open_window: Callable[..., Window]
+) -> None:
+    own_server.start()
+    run = own_server.create_run(max_updates=200, hidden_size=10, sample_every=100)
+    presenting, watching = open_window(), open_window()
+    presenter, viewer = presenting.open(own_server, run), watching.page
+    link = start_lecture(presenter)
+    viewer.goto(link)
+    state = viewer.locator("#lecture-state")
+    expect(state).to_have_text("Following the presenter")
+    expect(presenter.locator("#lecture-count")).to_have_text("1 viewer")
+    viewer.evaluate("window.sameDocument = true")
+
+    # A change on the same page is shown without a reload.
+    presenter.keyboard.press("l")
+    waits_for(viewer, "scale=")
+    presenter.get_by_role("tab", name="Reading").click()
+    expect(viewer.get_by_role("tab", name="Reading")).to_have_attribute("aria-selected", "true")
+    assert viewer.evaluate("window.sameDocument")
+
+    # The pointer is at the same element.
+    presenter.keyboard.press(".")
+    presenter.locator("#chart").hover()
+    expect(viewer.locator(".lecture-pointer")).to_be_visible()
+    presenter.keyboard.press(".")
+    expect(viewer.locator(".lecture-pointer")).to_be_hidden()
+
+    # A viewer who touches a control is left alone until he follows again.
+    viewer.get_by_role("tab", name="Writing").click()
+    expect(state).to_have_text("Looking around")
+    presenter.keyboard.press("l")
+    presenter.get_by_role("link", name="Inside", exact=True).click()
+    presenter.get_by_role("tab", name="Units", exact=True).click()
+    waits_for(presenter, "view=units")
+    expect(viewer.get_by_role("tab", name="Writing")).to_have_attribute("aria-selected", "true")
+    viewer.get_by_role("button", name="Follow the presenter").click()
+    waits_for(viewer, "/inside")
+    waits_for(viewer, "view=units")
+    expect(state).to_have_text("Following the presenter")
+
+    # A reload continues, another page is the viewer's own choice.
+    viewer.reload()
+    expect(state).to_have_text("Following the presenter")
+    viewer.get_by_role("link", name="Wall", exact=True).click()
+    expect(state).to_have_text("Looking around")
+    viewer.get_by_role("button", name="Follow the presenter").click()
+    waits_for(viewer, "/inside")
+
+    # A restart of the server ends no lecture. 426 answers why a WebSocket was refused.
+    for each in (presenting, watching):
+        each.expect_errors("ERR_CONNECTION", "426", "503", "WebSocket")
+    own_server.stop()
+    own_server.start()
+    expect(state).to_have_text("Following the presenter")
+    presenter.get_by_role("tab", name="Text", exact=True).click()
+    expect(viewer.get_by_role("tab", name="Text", exact=True)).to_have_attribute(
+        "aria-selected", "true"
+    )
+
+    presenter.get_by_role("button", name="Links").click()
+    presenter.get_by_role("button", name="End the lecture").click()
+    expect(state).to_have_text("The lecture has ended.")
