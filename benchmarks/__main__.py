@@ -10,19 +10,25 @@ import time
 import numpy as np
 from rich.console import Console
 
+from benchmarks.cluster.many_workers import many_workers
 from benchmarks.course import course
 from benchmarks.inside import inside
 from benchmarks.mistakes import mistakes
+from benchmarks.server.guess import guess
+from benchmarks.server.lecture import lecture
 from benchmarks.server.long_history import long_history
 from benchmarks.server.report import report
+from benchmarks.server.sweep import sweep
 from benchmarks.server.transfer import transfer
 from benchmarks.server.viewers import viewers
+from benchmarks.server.wall import wall
 from benchmarks.toy_texts import toy_texts
 from benchmarks.training.comparison import comparison, missing_candidates
 from benchmarks.training.generation import generation
 from benchmarks.training.lower_bound import lower_bound
 from benchmarks.training.metrics import metrics
 from benchmarks.training.scaling import scaling
+from benchmarks.training.threads import threads
 from benchmarks.training.timing import REPEATS
 from benchmarks.units import units
 from benchmarks.verdicts import status
@@ -32,6 +38,10 @@ TARGETED = {
     "history": long_history,
     "metrics": metrics,
     "viewers": viewers,
+    "lecture": lecture,
+    "guess": guess,
+    "wall": wall,
+    "cluster": many_workers,
     "report": report,
     "transfer": transfer,
     "weights": weights,
@@ -39,6 +49,7 @@ TARGETED = {
     "units": units,
     "inside": inside,
     "toy": toy_texts,
+    "sweep": sweep,
 }
 
 
@@ -71,7 +82,7 @@ def speed(console: Console) -> None:
     )
     for sentence in missing_candidates():
         console.print(sentence)
-    for table in (comparison, lower_bound, scaling, generation):
+    for table in (comparison, lower_bound, scaling, generation, threads):
         console.print()
         console.print(table())
 

@@ -25,15 +25,15 @@ from server.checkpoints.npz import write_archive
 from server.inference.inspection.loading import LoadedFiles, read_text
 from server.inference.inspection.messages import ProbeText
 from server.inference.inspection.probe import probe_text
+from server.installation import CORPORA
 from server.rnn.cells import CELLS, DEFAULT_CELL
 from server.rnn.inspection.health import measure_health, text_ahead
 from server.rnn.inspection.memory import LAGS, losses_measured, measure_memory
 from server.rnn.training.trainer import Trainer, TrainerSettings
 from server.rnn.vocabulary import Vocabulary
-from server.settings import SHIPPED_CORPORA
 from server.spec.run_spec import RunSpec
 
-NOVEL = SHIPPED_CORPORA / "the-lamps-of-saltmere.txt"
+NOVEL = CORPORA / "the-lamps-of-saltmere.txt"
 CHARACTERS, POSITION = 200, 20_000
 UPDATES = 500
 REPEATS = 15

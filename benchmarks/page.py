@@ -4,6 +4,9 @@
 history of N updates that continues to train, and prints the browser's own measurements. The run
 trains at full speed, or makes P updates and one sample per second, which leaves CPU time for other
 work during a long measurement.
+
+``python -m benchmarks.page --wall [--minutes M]`` opens the wall of a hundred runs that seem to
+train (see `simulated_training`), and counts the long tasks.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import os
 import shutil
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +23,14 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.server.many_runs import create_runs
 from benchmarks.server.server_process import ServerProcess
 from benchmarks.server.synthetic_history import create_run
 
 OPENINGS = 5
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 LONG_TASK_MS = 50
+WALL_RUNS = 100
 TRACED_S = 15
 HEAP_EVERY_MIN = 5.0
 
@@ -59,8 +65,12 @@ def main() -> None:
     parser.add_argument(
         "--pace", type=int, default=None, help="updates per second; default: full speed"
     )
+    parser.add_argument("--wall", action="store_true", help="measure the wall instead")
     options = parser.parse_args()
     chromium = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium")
+    if options.wall:
+        measure_wall(chromium, options.minutes)
+        return
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
         run = create_run(Path(directory), options.updates).run
         with ServerProcess(Path(directory)) as server:
@@ -80,6 +90,50 @@ def main() -> None:
                 table.add_row(*row)
             Console(width=100, highlight=False).print(table)
             browser.close()
+
+
+def measure_wall(chromium: str | None, minutes: float) -> None:
+    """Open the wall of a hundred live runs in each size of the cards; print the long tasks.
+
+    The last column is the CPU time of the busiest task, which other processes do not change.
+    """
+    table = Table(title=f"The wall of {WALL_RUNS} live runs, {minutes:g} min each")
+    for heading in (
+        "cards",
+        "cards in view",
+        "opening, ms",
+        "tasks over 50 ms",
+        "longest, ms",
+        "CPU ms",
+    ):
+        table.add_column(heading, justify="left" if heading == "cards" else "right")
+    with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
+        create_runs(Path(directory), WALL_RUNS)
+        with ServerProcess(Path(directory), simulated=True) as server:
+            browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+            for size in ("small", "medium", "large"):
+                page = browser.new_page(viewport={"width": 1440, "height": 900})
+                page.add_init_script(WATCHER)
+                address = f"http://127.0.0.1:{server.port}/wall?sort=loss&size={size}"
+                page.goto(address, wait_until="commit")
+                last = page.locator(".wall-grid > li .wall-line[d^=M]").nth(WALL_RUNS - 1)
+                last.wait_for(state="attached")
+                opening_ms = page.evaluate("performance.now()")
+                in_view = page.evaluate(
+                    "[...document.querySelectorAll('.wall-grid > li')]"
+                    ".filter((card) => card.getBoundingClientRect().top < innerHeight).length"
+                )
+                busiest = f"{_busiest_task_ms(browser, page, lambda _page: None):.0f}"
+                page.evaluate("seen.long.length = 0")
+                page.wait_for_timeout(minutes * 60_000)
+                long: list[float] = page.evaluate("seen.long")
+                longest = f"{max(long, default=0):.0f}"
+                table.add_row(
+                    size, f"{in_view}", f"{opening_ms:,.0f}", f"{len(long)}", longest, busiest
+                )
+                page.close()
+            browser.close()
+    Console(width=100, highlight=False).print(table)
 
 
 def _open(browser: Browser, address: str) -> Page:
@@ -113,7 +167,7 @@ def _observe(browser: Browser, address: str, minutes: float) -> list[tuple[str, 
     page = _open(browser, address)
     session = page.context.new_cdp_session(page)
     page.wait_for_timeout(5_000)  # until the work of opening the page is done
-    busiest_ms = _busiest_task_ms(browser, page)
+    busiest_ms = _busiest_task_ms(browser, page, _hover)
     page.evaluate("seen.long.length = 0")
     heaps = [(0.0, _heap_bytes(session))]
     rounds = max(round(minutes * 6), 1)
@@ -137,14 +191,14 @@ def _observe(browser: Browser, address: str, minutes: float) -> list[tuple[str, 
     ]
 
 
-def _busiest_task_ms(browser: Browser, page: Page) -> float:
-    """Trace the browser's tasks; return the greatest CPU time of a task.
+def _busiest_task_ms(browser: Browser, page: Page, act: Callable[[Page], None]) -> float:
+    """Trace the browser's tasks; return the greatest CPU time of one. `act` is called meanwhile.
 
     Unlike wall-clock time, it does not depend on other processes.
     """
     browser.start_tracing(page=page, categories=["toplevel"])
     for _ in range(TRACED_S):
-        _hover(page)
+        act(page)
         page.wait_for_timeout(900)
     events = json.loads(browser.stop_tracing())["traceEvents"]
     mains = {

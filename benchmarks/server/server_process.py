@@ -26,6 +26,8 @@ class ServerProcess:
         The data directory.
     port : int
         The TCP port; 0 for any free one.
+    simulated : bool
+        Whether its runs only seem to train; see `simulated_training`.
 
     Attributes
     ----------
@@ -35,10 +37,12 @@ class ServerProcess:
         The process id.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
-        command = (sys.executable, "-m", "server", "serve", "--no-demo", "--port", str(port))
+    def __init__(self, data_dir: Path, port: int = 0, *, simulated: bool = False) -> None:
+        command = [*("server", "serve", "--no-demo", "--port", str(port)), "--data-dir"]
+        if simulated:
+            command = ["benchmarks.server.simulated_training"]
         self._process = subprocess.Popen(
-            [*command, "--data-dir", str(data_dir)],
+            [sys.executable, "-m", *command, str(data_dir)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,

@@ -10,7 +10,7 @@ from rich.table import Table
 from benchmarks.training.reference import reference_updates
 from benchmarks.training.tasks import Task, indices, vocabulary
 from benchmarks.training.timing import Candidate, Timing, measure
-from server.rnn.backend.selection import fitting_kernel, load_numba
+from server.rnn.backend.selection import NUMBA, fitting_kernel, load_numba
 from server.rnn.training.trainer import Trainer, TrainerSettings
 
 ENGINE = "Hurrah"
@@ -56,6 +56,8 @@ def import_optional(module: str) -> ModuleType | str:
 
 def with_numpy(trainer: Trainer) -> Trainer:
     """Make a new trainer use NumPy even if Numba is installed; return it."""
+    if fitting_kernel(trainer.settings) != NUMBA:
+        return trainer
     arrays, scalars = trainer.state()
     trainer.restore(arrays, scalars | {"kernel": "numpy"})
     return trainer
@@ -65,7 +67,7 @@ def candidates(task: Task) -> dict[str, Candidate]:
     """Return all candidates that are installed, by name."""
     K, own = len(vocabulary()), settings(task)
     found = {ENGINE: Candidate(run=with_numpy(Trainer(indices(), K, own)).update)}
-    if fitting_kernel(own) == "numba":
+    if fitting_kernel(own) == NUMBA:
         found["Hurrah, Numba"] = Candidate(run=Trainer(indices(), K, own).update)
     if task == Task():
         found |= {

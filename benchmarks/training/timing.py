@@ -35,7 +35,7 @@ class Timing:
     Attributes
     ----------
     seconds : tuple of float
-        The mean of each repeat, in CPU seconds per operation.
+        The mean of each repeat, in seconds per operation.
     """
 
     seconds: tuple[float, ...]
@@ -51,7 +51,11 @@ class Timing:
         return statistics.median(theirs / own for theirs, own in pairs)
 
 
-def measure(candidates: Mapping[str, Candidate], seconds: float) -> dict[str, Timing]:
+def measure(
+    candidates: Mapping[str, Candidate],
+    seconds: float,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, Timing]:
     """Time all candidates.
 
     Parameters
@@ -61,35 +65,41 @@ def measure(candidates: Mapping[str, Candidate], seconds: float) -> dict[str, Ti
     seconds : float
         The time of each candidate in a repeat. Slow candidates take longer, because every turn is
         at least one call.
+    clock : callable
+        Returns seconds: by default the CPU time of this process, which other processes affect less
+        than wall-clock time.
 
     Returns
     -------
     dict of str to Timing
-        In CPU seconds of this process, which other processes affect less than wall-clock time.
+        In seconds of the clock.
     """
-    calls = {name: _calls(candidate.run, seconds / TURNS) for name, candidate in candidates.items()}
+    calls = {
+        name: _calls(candidate.run, seconds / TURNS, clock)
+        for name, candidate in candidates.items()
+    }
     repeats: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(REPEATS):
         spent = dict.fromkeys(candidates, 0.0)
         for _ in range(TURNS):
             for name, candidate in candidates.items():
-                spent[name] += _time(candidate.run, calls[name])
+                spent[name] += _time(candidate.run, calls[name], clock)
         for name, candidate in candidates.items():
             repeats[name].append(spent[name] / (TURNS * calls[name] * candidate.operations))
     return {name: Timing(tuple(times)) for name, times in repeats.items()}
 
 
-def _calls(run: Callable[[], object], seconds: float) -> int:
+def _calls(run: Callable[[], object], seconds: float, clock: Callable[[], float]) -> int:
     """Return the number of calls in `seconds`, after a first call, which may compile."""
     run()
     calls = 1
-    while (spent := _time(run, calls)) < seconds / 4 and calls < 1_000_000:
+    while (spent := _time(run, calls, clock)) < seconds / 4 and calls < 1_000_000:
         calls *= 4
     return max(1, round(calls * seconds / spent))
 
 
-def _time(run: Callable[[], object], calls: int) -> float:
-    start = time.process_time()
+def _time(run: Callable[[], object], calls: int, clock: Callable[[], float]) -> float:
+    start = clock()
     for _ in range(calls):
         run()
-    return time.process_time() - start
+    return clock() - start

@@ -16,9 +16,17 @@ CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class PyTorchTrainer:
-    """A recurrent layer on one-hot characters, a linear layer, cross-entropy, AdaGrad."""
+    """A recurrent layer on one-hot characters, a linear layer, cross-entropy, AdaGrad.
 
-    def __init__(self, task: Task) -> None:
+    Parameters
+    ----------
+    task : Task
+    threads : int
+        The number of threads that compute each operation.
+    """
+
+    def __init__(self, task: Task, threads: int = 1) -> None:
+        self.threads = threads
         self.vocabulary_size = len(vocabulary())
         self.batch_size = task.batch_size
         self.recurrent = CELLS[task.cell](self.vocabulary_size, task.hidden_size)
@@ -30,6 +38,8 @@ class PyTorchTrainer:
 
     def update(self) -> float:
         """Learn from the next sequences and return their loss in nats."""
+        if torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
         x, y = (torch.from_numpy(part) for part in next(self.sequences))
         inputs = functional.one_hot(x, self.vocabulary_size).float()
         hidden, state = self.recurrent(inputs, self.state)

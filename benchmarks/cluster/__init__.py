@@ -1,0 +1,1 @@
+"""The server with hundreds of workers on other machines."""
