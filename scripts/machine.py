@@ -8,8 +8,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 __all__ = [
     "CACHE",
@@ -19,6 +20,7 @@ __all__ = [
     "install",
     "library_path",
     "log",
+    "replace_process",
     "run",
     "unpack",
     "write_launcher",
@@ -61,6 +63,33 @@ def run(command: list[str]) -> str:
         ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise SetupError(f"{shlex.join(command)} did not work.") from error
+
+
+def replace_process(command: list[str], script: str, prepare: Callable[[], object]) -> NoReturn:
+    """Replace this process by the command, once everything is prepared.
+
+    Parameters
+    ----------
+    command : list of str
+        The program and its arguments.
+    script : str
+        The script's module, for its usage.
+    prepare : callable
+        Finds or installs what the command needs; raises `SetupError`.
+
+    Raises
+    ------
+    SystemExit
+        With status 1 if something is missing, with status 2 if there is no command.
+    """
+    if not command:
+        log(f"Usage: python -m {script} COMMAND ...")
+        sys.exit(2)
+    try:
+        prepare()
+    except SetupError as error:
+        sys.exit(str(error))
+    os.execvp(command[0], command)
 
 
 def has_apt() -> bool:

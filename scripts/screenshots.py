@@ -2,7 +2,8 @@
 
 ``python -m scripts.screenshots`` starts a server on a free port with a data directory of its own,
 waits until its network has come far enough, and photographs the page's main states. It ends with
-status 0, or says on standard error what is missing and ends with 1.
+status 0, or says on standard error what is missing and ends with 1. Where pngquant is installed,
+the pictures have 256 colours and a third of the size.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -44,10 +46,15 @@ BROWSER_FLAGS = (
 TIMEOUT_S = 300
 WIDE = (1440, 900)
 PHONE = (390, 844)
+PROJECTOR = (1280, 720)
+# The name of the server in the pictures of a lecture.
+HOST = "hurrah.example"
 
 # Far enough for words, and for some of the book's names.
 UPDATES = 40_000
 BRANCH_UPDATES = 20_000
+# The figures in docs/inside.md are of the network at this update.
+INSIDE_UPDATE = 60_000
 # What the cells make in about the same time.
 TOY_UPDATES = {"lstm": 25_000, "rnn": 60_000}
 # The run in the pictures: more samples than by default, and a seed that soon writes a name.
@@ -57,6 +64,13 @@ SPEC = {
     "seed": 5,
     "sample_every": 2_000,
     "max_updates": 100_000,
+}
+# Small networks, of which ten train in a minute.
+SEEDS_SPEC = {
+    "hidden_size": 30,
+    "sample_every": 1_000,
+    "max_updates": 6_000,
+    "validation_fraction": 0.02,
 }
 # A network with a unit that follows quotation marks.
 QUOTATIONS_SPEC = {
@@ -70,6 +84,21 @@ QUOTATIONS_SPEC = {
     "sample_every": 1_000,
     "max_updates": 6_000,
 }
+SWEEP = {
+    "name": "Which rate for which cell?",
+    "spec": {"max_updates": 3_000, "sequence_length": 25, "sample_every": 3_000},
+    "parameters": {
+        "learning_rate": {"low": 0.003, "high": 1.0, "log": True},
+        "hidden_size": {"values": [20, 40, 80]},
+        "cell": {"values": ["rnn", "gru", "lstm"]},
+    },
+    "sampler": "random",
+    "runs": 40,
+    "stop_early": True,
+}
+# The runs of a class: two are paused, and one more still trains.
+WALL_RUNS = 17
+PAUSED = (5, 14)
 # In the passage that the page suggests.
 QUOTATION = "What comes after twelve?"
 
@@ -99,11 +128,13 @@ def main() -> int:
         return 1
     PICTURES.mkdir(parents=True, exist_ok=True)
     with _server() as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*BROWSER_FLAGS])
+        flags = [*BROWSER_FLAGS, f"--host-resolver-rules=MAP {HOST} {urlsplit(url).netloc}"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         run = _run(url, SPEC)
         _wait_for_words(url, run)
         for picture in _pictures():
             _take(browser, f"{url}{picture.page or f'?run={run}'}", picture)
+        _take_lecture(browser, f"?run={run}")
         for picture in _comparisons(run, _fork(url, run)):
             _take(browser, url + picture.page, picture)
         _train_cells(url)
@@ -115,7 +146,14 @@ def main() -> int:
             _take(browser, url + picture.page, picture)
         for picture in _toy_texts(url):
             _take(browser, url + picture.page, picture)
+        for picture in _sweeps(_sweep(url)):
+            _take(browser, url + picture.page, picture)
+        for picture in _seeds(url):
+            _take(browser, url + picture.page, picture)
+        with _server() as other:
+            take_wall(browser, other)
         browser.close()
+    _compress()
     return 0
 
 
@@ -125,7 +163,11 @@ def _server() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as data:
         command = [sys.executable, "-m", "server", "serve", "--port", "0", "--no-demo"]
         process = subprocess.Popen(
-            [*command, "--data-dir", data], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [*command, "--data-dir", data],
+            cwd=ROOT,
+            env=os.environ | {"HURRAH_ALLOWED_HOSTS": HOST},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
             line = process.stdout.readline() if process.stdout else ""
@@ -138,11 +180,60 @@ def _server() -> Iterator[str]:
             process.communicate(timeout=TIMEOUT_S)
 
 
+def _compress() -> None:
+    """Reduce the colours of all pictures, if pngquant is installed."""
+    pngquant = shutil.which("pngquant")
+    if pngquant is not None:
+        options = [
+            "--force",
+            "--ext",
+            ".png",
+            "--quality",
+            "60-95",
+            "--speed",
+            "1",
+            "--skip-if-larger",
+        ]
+        for picture in PICTURES.glob("*.png"):
+            subprocess.run([pngquant, *options, str(picture)], check=False)
+
+
 def _run(url: str, spec: dict[str, Any]) -> str:
     """Start a run, and return its id."""
     answer = httpx.post(f"{url}api/runs", json=spec)
     answer.raise_for_status()
     return str(answer.json()["id"])
+
+
+def _sweep(url: str) -> str:
+    """Run a sweep to its end, and return its id."""
+    answer = httpx.post(f"{url}api/sweeps", json=SWEEP)
+    answer.raise_for_status()
+    sweep = str(answer.json()["id"])
+    deadline = time.monotonic() + TIMEOUT_S
+    while httpx.get(f"{url}api/sweeps/{sweep}").json()["state"] == "running":
+        if time.monotonic() > deadline:
+            raise RuntimeError("the sweep does not end")
+        time.sleep(1)
+    return sweep
+
+
+def _sweeps(sweep: str) -> Iterator[Picture]:
+    """Yield the pictures of a sweep, and of the form that starts one."""
+    page = f"sweeps?sweep={sweep}"
+    yield Picture("sweep", WIDE, "light", _watch_sweep, page)
+    ranges = "learning_rate:0.003..1..log,hidden_size:50;100;200"
+    yield Picture("sweep-form", WIDE, "light", _open_sweep_form, f"?new=&vary={ranges}")
+
+
+def _watch_sweep(page: Page) -> None:
+    expect(page.locator("#sweep-state")).to_have_text("finished")
+    expect(page.locator(".scatter-points a").first).to_be_attached()
+
+
+def _open_sweep_form(page: Page) -> None:
+    expect(page.locator("#estimate-speed")).to_contain_text("in all")
+    page.locator("#new-hidden_size").locator("..").scroll_into_view_if_needed()
 
 
 def _fork(url: str, run: str) -> str:
@@ -170,6 +261,31 @@ def _train_cells(url: str) -> None:
         answer = httpx.post(f"{url}api/runs", json=spec)
         answer.raise_for_status()
         _wait_for_end(url, answer.json()["id"])
+
+
+def take_wall(browser: Browser, url: str) -> None:
+    """Let runs with different networks train on a server without others, and take the wall."""
+    runs = []
+    for number in range(WALL_RUNS):
+        cell = ("rnn", "gru", "lstm")[number % 3]
+        spec = {"name": f"Group {number + 1}", "cell": cell, "hidden_size": 32 + 16 * (number % 5)}
+        more = {"seed": number, "max_updates": 500 * (number % 7 + 2), "sample_every": 500}
+        runs.append(_run(url, spec | more | {"paused": number in PAUSED}))
+    for number, run in enumerate(runs):
+        if number in PAUSED:
+            step = {"updates": 400}
+            httpx.post(f"{url}api/runs/{run}/step", json=step, timeout=TIMEOUT_S)
+        else:
+            _wait_for_end(url, run)
+    _run(url, {"name": f"Group {WALL_RUNS + 1}", "pace": 300, "sample_every": 500})
+    _take(browser, f"{url}wall?sort=loss", Picture("wall-light", WIDE, "light", _wall))
+
+
+def _wall(page: Page) -> None:
+    expect(page.locator(".wall-line[d^=M]")).to_have_count(WALL_RUNS + 1)
+    # The last run trains for a while.
+    expect(page.locator(".wall-card[data-state=training] .wall-update")).to_contain_text(",")
+    page.mouse.move(5, 5)
 
 
 def _wait_for_end(url: str, run: str) -> None:
@@ -210,7 +326,7 @@ def _pictures() -> list[Picture]:
         Picture("inside-light", WIDE, "light", _look_inside),
         Picture("inside-gradient-dark", WIDE, "dark", _look_at_gradients),
         Picture("update-light", WIDE, "light", _take_update_apart),
-        Picture("phone-light", PHONE, "light", _watch),
+        Picture("lesson-light", WIDE, "light", _watch_lesson, f"?{_example_lesson()}"),
         Picture("phone-dark", PHONE, "dark", _watch),
     ]
 
@@ -229,6 +345,24 @@ def _comparisons(parent: str, branch: str) -> list[Picture]:
     return [
         Picture("compare-light", WIDE, "light", _compare, f"{address}&range={UPDATES * 3 // 4}-"),
         Picture("compare-phone-dark", PHONE, "dark", _compare, f"{address}&scale=log"),
+    ]
+
+
+def _seeds(url: str) -> list[Picture]:
+    """Train two groups of seeds, and return the pictures of them."""
+    groups = []
+    for name, rate in (("Rate 0.1", 0.1), ("Rate 0.03", 0.03)):
+        spec = SEEDS_SPEC | {"name": name, "learning_rate": rate}
+        answer = httpx.post(f"{url}api/groups", json={"spec": spec, "seeds": 5}, timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        groups.append(answer.json()["group"])
+    for group in groups:
+        for run in group["runs"]:
+            _wait_for_end(url, run)
+    ids = ",".join(group["id"] for group in groups)
+    return [
+        Picture("seeds-light", WIDE, "light", _open_seeds, f"?run={groups[0]['runs'][0]}"),
+        Picture("compare-seeds-light", WIDE, "light", _compare_seeds, f"compare?runs={ids}"),
     ]
 
 
@@ -266,20 +400,70 @@ def _show(view: str) -> Callable[[Page], None]:
 
 
 def _take(browser: Browser, url: str, picture: Picture) -> None:
-    width, height = picture.size
+    page = _open(browser, url, picture.size, picture.scheme)
+    picture.prepare(page)
+    _save(page, picture.name)
+    page.close()
+
+
+def _open(browser: Browser, url: str, size: tuple[int, int], scheme: str) -> Page:
+    """Open a page in a window of its own."""
+    width, height = size
     page = browser.new_page(
         viewport={"width": width, "height": height},
-        color_scheme="dark" if picture.scheme == "dark" else "light",
-        device_scale_factor=2 if picture.size == PHONE else 1,
+        color_scheme="dark" if scheme == "dark" else "light",
+        device_scale_factor=2 if size == PHONE else 1,
         reduced_motion="reduce",
     )
     page.add_init_script("localStorage.setItem('hurrah-introduced', 'yes')")
     page.set_default_timeout(TIMEOUT_S * 1000)
     expect.set_options(timeout=TIMEOUT_S * 1000)
     page.goto(url)
-    picture.prepare(page)
-    page.screenshot(path=PICTURES / f"{picture.name}.png")
-    page.close()
+    return page
+
+
+def _save(page: Page, name: str) -> None:
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def _take_lecture(browser: Browser, query: str) -> None:
+    """Start a lecture; take the dialog with its links, and the projector."""
+    presenter = _open(browser, f"http://{HOST}/{query}", WIDE, "light")
+    _watch(presenter)
+    presenter.get_by_role("button", name="Lecture", exact=True).click()
+    presenter.get_by_role("button", name="Start a lecture").click()
+    code = presenter.locator("#lecture-qr")
+    expect(code).to_be_visible()
+    presenter.wait_for_function("document.querySelector('#lecture-qr').naturalWidth > 0")
+    _save(presenter, "lecture-light")
+    link = (code.get_attribute("alt") or "").removeprefix("QR code of ")
+    presenter.keyboard.press("Escape")
+    projector = _open(browser, link, PROJECTOR, "light")
+    expect(projector.locator("#lecture-state")).to_have_text("Following the presenter")
+    _watch(projector)
+    projector.keyboard.press("b")
+    expect(projector.locator("header.top")).to_be_hidden()
+    projector.wait_for_function(
+        "parseFloat(getComputedStyle(document.querySelector('#chart-plot .ytick text')).fontSize)"
+        " >= 24"
+    )
+    _save(projector, "projector-light")
+    for page in (projector, presenter):
+        page.close()
+
+
+def _example_lesson() -> str:
+    """Return the lesson in docs/lessons.md, the part of an address from # on."""
+    text = (ROOT / "docs" / "lessons.md").read_text(encoding="utf-8")
+    found = re.search(r"^#lesson=\S+$", text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError("docs/lessons.md has no example of a lesson")
+    return found[0]
+
+
+def _watch_lesson(page: Page) -> None:
+    _watch(page)
+    expect(page.get_by_role("button", name="Leave the lesson")).to_be_visible()
 
 
 def _watch(page: Page) -> None:
@@ -349,6 +533,18 @@ def _compare(page: Page) -> None:
     expect(page.locator("#compare-body tr")).to_have_count(2)
     page.locator("#compare-chart[data-drawn]").wait_for(state="attached")
     expect(page.locator("#compare-body td[data-label='reached at']").first).to_contain_text(",")
+
+
+def _open_seeds(page: Page) -> None:
+    _watch(page)
+    expect(page.locator("#legend-seeds")).to_be_visible()
+    page.locator("#seeds-open").click()
+    expect(page.locator("#seeds-members li")).to_have_count(5)
+
+
+def _compare_seeds(page: Page) -> None:
+    _compare(page)
+    expect(page.locator("#compare-verdict-list li")).to_have_count(2)
 
 
 def _read_the_book(page: Page) -> None:
@@ -433,7 +629,7 @@ def _train_mistake(page: Page) -> None:
 
 def _look_inside(page: Page) -> None:
     """Select the space after a word of the passage with dialogue."""
-    page.goto(page.url.replace("?", "inside?"))
+    page.goto(f"{page.url.replace('?', 'inside?')}&update={INSIDE_UPDATE}")
     text = page.locator("#inside-text")
     expect(text).to_be_enabled()
     space = text.input_value().rindex("and ") + 3

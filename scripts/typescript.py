@@ -22,7 +22,14 @@ from pydantic import BaseModel
 
 __all__ = ["declarations", "fields_of"]
 
-SCALARS = {bool: "boolean", int: "number", float: "number", str: "string", NoneType: "null"}
+SCALARS: dict[Any, str] = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    NoneType: "null",
+    Any: "unknown",
+}
 
 Note = Callable[[type], None]
 """Is called with each type that has a declaration of its own."""
