@@ -179,6 +179,8 @@ class RemoteWorker:
         self._background = BackgroundTasks(f"machine {machine}")
         self._ended = asyncio.Event()
         self._ending = False
+        # How the placement ended, as a clause.
+        self._how = ""
         self._timer: asyncio.TimerHandle | None = None
         # When the agent was last heard by this server.
         self._heard_at_s: float | None = None
@@ -213,7 +215,7 @@ class RemoteWorker:
         """
         message, number = await self._encode(command), next(self._numbers)
         if self._ending:
-            raise ChildExitedError("its worker has ended")
+            raise ChildExitedError(self._how)
         reply: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._replies[number] = reply
         name = f"files/{number}.npz"
@@ -284,7 +286,7 @@ class RemoteWorker:
         if self._ending:
             await self._ended.wait()
             return
-        self._ending = True
+        self._ending, self._how = True, how
         self._stop_timer()
         try:
             await self._end_placement(lost=lost)
@@ -303,11 +305,11 @@ class RemoteWorker:
 
     async def detach(self) -> None:
         """Close the connection because the server ends; the agent connects to the next one."""
-        self._ending = True
+        self._ending, self._how = True, "the server ends"
         self._stop_timer()
         for reply in self._replies.values():
             if not reply.done():
-                reply.set_exception(ChildExitedError("the server ends"))
+                reply.set_exception(ChildExitedError(self._how))
         await self._close(CLOSE_SERVER_RESTARTS, "The server ends.")
         self._ended.set()
 

@@ -141,12 +141,21 @@ def test_a_phone_shows_the_writing_and_a_press_on_the_curve_its_text(
     lasting_window.page.set_viewport_size(PHONE)
     page = lasting_window.open(server, run)
     expect(page.locator("#notice")).to_contain_text("Finished")
+    expect(page.locator("#chart")).to_have_attribute("data-drawn-update", "300")
     two_lines_px = 61
-    assert visible_height(page, "#sample-text") >= two_lines_px
+    eventually(
+        lambda: visible_height(page, "#sample-text"),
+        lambda height: height >= two_lines_px,
+        "two lines of the sample",
+    )
 
     page.set_viewport_size({"width": 390, "height": 640})
     least_px = 160
-    assert visible_height(page, ".writing") < least_px
+    eventually(
+        lambda: visible_height(page, ".writing"),
+        lambda height: height < least_px,
+        "most of the text below the bar",
+    )
     plot = plot_box(page)
     with touch_screen(page) as fingers:
         fingers.tap(plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2)

@@ -73,18 +73,17 @@ export class CorpusPicker {
       );
       for (const control of controls) control.disabled = true;
       const corpus = await upload(before.file, choices);
+      if (corpus) {
+        const { gutenberg_licence: licence } = corpus;
+        this.#uploads.set(corpus.id, { ...before, choices, licence });
+        if (!this.#isUsed(id)) {
+          this.#uploads.delete(id);
+          await this.#showingProblem(api.deleteCorpus(id));
+        }
+        await this.#showingProblem(this.load(corpus.id));
+      }
       for (const control of controls) control.disabled = false;
-      if (!corpus) {
-        this.#show();
-        return;
-      }
-      const { gutenberg_licence: licence } = corpus;
-      this.#uploads.set(corpus.id, { ...before, choices, licence });
-      if (!this.#isUsed(id)) {
-        this.#uploads.delete(id);
-        await this.#showingProblem(api.deleteCorpus(id));
-      }
-      await this.#showingProblem(this.load(corpus.id));
+      if (!corpus) this.#show();
     };
     find("#drop-choose").addEventListener("click", () => file.click());
     file.addEventListener("change", async () => {
@@ -210,7 +209,10 @@ export class CorpusPicker {
     find("#corpus-licence").hidden = !licence;
     if (!licence) return;
     const { start, end, first_line: first, last_line: last, left_out: leftOut } = licence;
-    find("#corpus-licence-left-out").checked = leftOut;
+    const box = find("#corpus-licence-left-out");
+    // It is disabled while the user's choice is carried out. A list that arrives then, because the
+    // form was opened, must not undo that choice.
+    if (!box.disabled) box.checked = leftOut;
     const size = (characters, place) =>
       characters && `${format.plural(characters, "character", "characters")} at the ${place}`;
     const sizes = [size(start, "start"), size(end, "end")].filter(Boolean);

@@ -108,11 +108,13 @@ def test_the_heat_map_shows_the_activations_and_selects_a_unit_by_pointer_or_key
     # The other layer has units of its own.
     page.locator("#unit-map-layer").select_option("0")
     expect(page.locator("#unit-text-title")).to_contain_text("Layer 1, unit 0")
+    heat_map = page.locator("#unit-map")
+    expect(heat_map).to_have_attribute("aria-label", re.compile(r"of layer 1 by"))
 
     # The keys move over the map and say what is there.
     page.locator("#unit-map-layer").select_option("1")
     expect(page.locator("#unit-text-title")).to_contain_text("Layer 2, unit 0")
-    eventually(read, [int(part) for part in wanted].__eq__, "the colours of the second layer")
+    expect(heat_map).to_have_attribute("aria-label", re.compile(r"of layer 2 by"))
     page.locator("#unit-map").click(position=cell(2, 4))
     expect(page.locator("#unit-text-title")).to_contain_text("Layer 2, unit 2")
     page.locator("#unit-map").focus()

@@ -45,10 +45,12 @@ export function mountHeatMap(store) {
       selected: selected?.layer === layer ? selected.unit : null,
       size: sizes.find(({ checked }) => checked)?.value === "overview" ? "overview" : "detail",
     });
-    showLayers(find("#unit-map-layer"), layers, layer);
+    // Until the probe of another layer arrives, the map shows the layer before.
+    showLayers(find("#unit-map-layer"), layers, selected?.layer ?? layer);
+    const ofLayer = layers > 1 ? ` of layer ${layer + 1}` : "";
     scroller.setAttribute(
       "aria-label",
-      `Heat map of ${m} units by ${probe.characters.length} characters. ` +
+      `Heat map of ${m} units${ofLayer} by ${probe.characters.length} characters. ` +
         "Arrow keys move from cell to cell, Enter selects the unit.",
     );
     if (cursor) point(clamped(cursor));
