@@ -104,6 +104,8 @@ class MetricWriter(ChunkWriter):
             (run, metric),
         ).fetchone()
         super().__init__(*(row or (0, b"")))
+        # Summaries of the chunk's first blocks, which are complete: a chunk is written many times.
+        self._complete_blocks = np.empty((0, len(NO_VALUES)))
 
     def append(self, first: int, numbers: Floats) -> None:
         """Append the values of the measurements from `first` on; a gap before them is NaN.
@@ -116,12 +118,18 @@ class MetricWriter(ChunkWriter):
             self.write()
             if chunk_of(first) > self._chunk:
                 self._start(chunk_of(first), np.empty(0))
+                self._complete_blocks = np.empty((0, len(NO_VALUES)))
             numbers = np.concatenate([np.full(first - 1 - self.last, np.nan), numbers])
             first = self.last + 1
         super().append(first, numbers)
 
     def _write_chunk(self, chunk: int, numbers: Floats) -> None:
-        blocks = _summaries(numbers, np.arange(0, len(numbers), BLOCK))
+        complete = self._complete_blocks
+        rest = numbers[len(complete) * BLOCK :]
+        more = _summaries(rest, np.arange(0, len(rest), BLOCK))
+        blocks = np.concatenate([complete, more]) if len(complete) else more
+        whole = 0 if len(numbers) == CHUNK else len(numbers) // BLOCK
+        self._complete_blocks = blocks[:whole]
         self._connection.execute(
             # Unlike INSERT OR REPLACE, this writes nothing to the index.
             "INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, metric, chunk)"

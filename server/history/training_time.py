@@ -8,12 +8,12 @@ logarithmic axis of seconds.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import pydantic_core
 from numpy.typing import NDArray
 
 __all__ = ["SCHEMA", "add", "seconds_at", "truncate"]
@@ -48,7 +48,7 @@ def add(connection: sqlite3.Connection, run: str, text: str) -> None:
     text : str
         The JSON of the run; without `seconds` no point is added.
     """
-    fields = json.loads(text)
+    fields = pydantic_core.from_json(text)
     update, seconds = fields.get("update"), fields.get("seconds")
     if update is None or seconds is None:
         return
@@ -108,7 +108,7 @@ def truncate(connection: sqlite3.Connection, run: str, update: int) -> None:
     (seconds,) = seconds_at(connection, run, [update]).tolist()
     connection.execute("DELETE FROM training_time WHERE run = ? AND update_ > ?", (run, update))
     row = connection.execute("SELECT run FROM runs WHERE id = ?", (run,)).fetchone()
-    if row is not None and json.loads(row[0]).get("update") == update:
+    if row is not None and pydantic_core.from_json(row[0]).get("update") == update:
         # The run has the exact value, without interpolation.
         add(connection, run, row[0])
     elif not np.isnan(seconds):
