@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -20,9 +20,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SHARED_COMMIT_EVERY_S = 0.8
+# With hundreds of runs a commit takes long, and then shared commits are further apart: by so many
+# times as long as the last one took, but not more than the next value.
+SHARED_COMMIT_REST = 8.0
+SHARED_COMMIT_AT_LEAST_EVERY_S = 2.5
 BUFFERS_AT_ONCE = 10
 
-Queue = deque[tuple[Future[Any], Callable[[], Any]]]
+Queue = deque[tuple[asyncio.Future[Any], Callable[[], Any]]]
 
 
 class StoreCalls(Protocol):
@@ -54,8 +58,14 @@ class StoreExecutor:
         self._store = self._thread.submit(Store, path, collect_events=collect_events).result()
         self._writes: Queue = deque()
         self._reads: Queue = deque()
+        # Whether the thread has a job that makes the calls in the queues.
+        self._working = False
+        # Calls that were made, each as its future and what sets its result, and whether the event
+        # loop is going to set them. Under load it wakes once for many of them.
+        self._made: deque[tuple[asyncio.Future[Any], Callable[[], None]]] = deque()
+        self._delivering = False
         self._shared_commit: asyncio.Task[None] | None = None
-        self._committed_s = -SHARED_COMMIT_EVERY_S
+        self._next_commit_s = 0.0
 
     async def __call__(
         self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
@@ -72,8 +82,8 @@ class StoreExecutor:
     async def commit_shared(self) -> None:
         """Make all writes so far durable, together with those of other callers.
 
-        Each commit waits for the disk, and hundreds of runs commit every second. Calls within
-        `SHARED_COMMIT_EVERY_S` of the last shared commit share the next one.
+        Each commit waits for the disk, and hundreds of runs commit every second. Calls soon after
+        the last shared commit share the next one.
 
         Raises
         ------
@@ -88,16 +98,20 @@ class StoreExecutor:
     async def _commit_later(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await asyncio.sleep(self._committed_s + SHARED_COMMIT_EVERY_S - loop.time())
+            await asyncio.sleep(self._next_commit_s - loop.time())
         finally:
             # The writes of a later caller may come after this commit.
             self._shared_commit = None
-        self._committed_s = loop.time()
+        began_s = loop.time()
+        self._next_commit_s = began_s + SHARED_COMMIT_EVERY_S
         # In steps, between which the reports of runs are stored.
         changed = await self(Store.changed_runs)
         for start in range(0, len(changed), BUFFERS_AT_ONCE):
             await self(Store.write_buffers, changed[start : start + BUFFERS_AT_ONCE])
         await self(Store.commit)
+        rest_s = SHARED_COMMIT_REST * (loop.time() - began_s)
+        latest_s = began_s + SHARED_COMMIT_AT_LEAST_EVERY_S
+        self._next_commit_s = max(self._next_commit_s, min(began_s + rest_s, latest_s))
 
     async def close(self) -> None:
         """Commit, close, and end the thread; calls with low priority are cancelled."""
@@ -107,32 +121,60 @@ class StoreExecutor:
         self._thread.shutdown()
 
     async def _call(self, queue: Queue, call: Callable[[], T]) -> T:
-        future: Future[T] = Future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         entry = (future, call)
         queue.append(entry)
-        try:
-            # One job for each call; the job decides when it runs which call it makes.
-            self._thread.submit(self._run_next)
-        except BaseException:
-            # Otherwise a call would wait without a job, and after it every job would be one late.
-            with contextlib.suppress(ValueError):
-                queue.remove(entry)
-            raise
-        return await asyncio.wrap_future(future)
+        if not self._working:
+            self._working = True
+            try:
+                self._thread.submit(self._make_calls)
+            except BaseException:
+                # The next call submits a job again, which must not make this one.
+                self._working = False
+                with contextlib.suppress(ValueError):
+                    queue.remove(entry)
+                raise
+        return await future
 
-    def _run_next(self) -> None:
-        queue = self._writes or self._reads
-        if not queue:  # The job was submitted, and `submit` raised afterwards.
-            return
-        future, call = queue.popleft()
-        if not future.set_running_or_notify_cancel():  # It was cancelled.
-            return
-        try:
-            result = call()
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller's `await`
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+    def _make_calls(self) -> None:
+        """Make the calls in the queues until both are empty."""
+        while self._working:
+            while queue := self._writes or self._reads:
+                future, call = queue.popleft()
+                if not future.cancelled():
+                    self._deliver_later(future, _outcome(future, call))
+            self._working = False
+            # A call that was added before that has submitted no job.
+            self._working = bool(self._writes or self._reads)
+
+    def _deliver_later(self, future: asyncio.Future[Any], deliver: Callable[[], None]) -> None:
+        self._made.append((future, deliver))
+        if not self._delivering:
+            self._delivering = True
+            try:
+                future.get_loop().call_soon_threadsafe(self._deliver)
+            except RuntimeError:
+                # The event loop is closed, so that nothing waits for results.
+                self._made.clear()
+                self._delivering = False
+
+    def _deliver(self) -> None:
+        """Set the results of the calls that were made; runs on the event loop."""
+        self._delivering = False
+        while self._made:
+            future, deliver = self._made.popleft()
+            if not future.done():  # The caller may have been cancelled.
+                deliver()
+
+
+def _outcome(future: asyncio.Future[T], call: Callable[[], T]) -> Callable[[], None]:
+    """Make a call, and return a function that sets its result or its exception."""
+    try:
+        return partial(future.set_result, call())
+    except StopIteration as error:  # which a future cannot raise
+        return partial(future.set_exception, RuntimeError(repr(error)))
+    except BaseException as error:  # noqa: BLE001 - raised again by the caller's `await`
+        return partial(future.set_exception, error)
 
 
 class LimitedStoreReader:
