@@ -59,6 +59,9 @@ class Store:
         # Those with something that is not written to the transaction, oldest first. A dictionary,
         # because a set has no order.
         self._changed: dict[str, RunHistoryWriter] = {}
+        # The JSON of each run after its last report, if that is not written either. A report by
+        # itself executes no statement: hundreds of runs report twice a second.
+        self._reported: dict[str, tuple[str, Moment]] = {}
         # The factor of each run's smooth loss, which never changes.
         self._smoothing: dict[str, float] = {}
         self._log = WriteLog(self._connection, self._write_buffers, self._forget_buffers)
@@ -74,7 +77,7 @@ class Store:
         Parameters
         ----------
         run : str or None
-            A run whose losses or metrics are queried; they may still be in a buffer.
+            A run whose losses, metrics or times are queried; they may still be in a buffer.
         """
         self._log.repeat_lost_writes()
         if run is not None and run in self._changed:
@@ -94,11 +97,11 @@ class Store:
         self._log.commit()
 
     def changed_runs(self) -> list[str]:
-        """Return the runs with a buffered history, the oldest change first."""
+        """Return the runs with something in a buffer, the oldest change first."""
         return list(self._changed)
 
     def write_buffers(self, runs: Sequence[str]) -> None:
-        """Write the buffered history of these runs, which the next commit need not write then.
+        """Write what is buffered of these runs, which the next commit need not write then.
 
         Raises
         ------
@@ -264,6 +267,18 @@ class Store:
         self._log.write_durably(partial(self._save_run, run, text, Moment()))
 
     def _save_run(self, run: str, text: str, moment: Moment) -> None:
+        self._write_reported(run)
+        self._write_run(run, text, moment)
+
+    def _write_reported(self, run: str) -> None:
+        """Write the JSON of a run after its last report, and how long it had trained."""
+        if (reported := self._reported.get(run)) is not None:
+            text, moment = reported
+            self._write_run(run, text, moment)
+            training_time.add(self._connection, run, text)
+            del self._reported[run]
+
+    def _write_run(self, run: str, text: str, moment: Moment) -> None:
         if self._collects_events:
             webhook_events.add_state(self._connection, run, text, moment)
         self._connection.execute("UPDATE runs SET run = ? WHERE id = ?", (text, run))
@@ -288,6 +303,7 @@ class Store:
         def delete() -> None:
             self._writers.pop(run, None)
             self._changed.pop(run, None)
+            self._reported.pop(run, None)
             self._smoothing.pop(run, None)
             for table in RUN_TABLES:
                 self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
@@ -394,8 +410,7 @@ class Store:
     ) -> list[Milestone]:
         self._changed[run] = self._writer(run)
         self._changed[run].append(records)
-        self._save_run(run, text, moment)
-        training_time.add(self._connection, run, text)
+        self._reported[run] = text, moment
         return milestones.add(self._connection, run, added)
 
     def close_history(self, run: str) -> None:
@@ -418,11 +433,13 @@ class Store:
     def _write_buffer(self, run: str) -> None:
         if (writer := self._changed.get(run)) is not None:
             writer.write()
+            self._write_reported(run)
             del self._changed[run]
 
     def _forget_buffers(self) -> None:
         self._writers.clear()
         self._changed.clear()
+        self._reported.clear()
 
     # -- samples, milestones, checkpoints ---------------------------------------------------------
 

@@ -70,6 +70,7 @@ SampleSlice = list[tuple[int, str]]
 def list_runs(store: Store) -> list[Run]:
     """Return all runs, newest first, except those whose JSON is not valid."""
     found = []
+    store.write_buffers(store.changed_runs())
     rows = store.connection.execute(
         "SELECT runs.id, runs.run, run_groups.id, name FROM runs"
         " LEFT JOIN group_members ON group_members.run = runs.id"
@@ -341,7 +342,7 @@ def training_seconds(
     store: Store, run: str, updates: Sequence[int] | NDArray[np.int64]
 ) -> list[float]:
     """Return the seconds of training at each of `updates`, NaN where unknown."""
-    found = training_time.seconds_at(store.connection, run, updates)
+    found = training_time.seconds_at(store.current(run), run, updates)
     return [round(seconds, 3) for seconds in found.tolist()]
 
 

@@ -76,6 +76,8 @@ def delete_sweep(store: Store, sweep: str) -> None:
     def delete() -> None:
         for table, column in (("sweeps", "id"), ("sweep_runs", "sweep")):
             store.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (sweep,))  # noqa: S608
+        # A report that is written later would name the sweep again.
+        store.write_buffers(store.changed_runs())
         store.connection.execute(
             "UPDATE runs SET run = json_set(run, '$.sweep', NULL)"
             " WHERE json_valid(run) AND json_extract(run, '$.sweep') = ?",

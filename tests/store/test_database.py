@@ -14,7 +14,7 @@ from server.history.run_history import Records
 from server.rnn.metrics import MEASURED_EVERY as N
 from server.spec.run_spec import RunSpec
 from server.spec.schemas import Checkpoint, Milestone, Run, RunState, Sample
-from server.store import queries
+from server.store import queries, sweeps
 from server.store.database import Store
 from server.store.executor import StoreExecutor
 from tests.serving import ROOT
@@ -192,6 +192,33 @@ def test_metrics_follow_their_run_when_it_goes_back_is_forked_and_deleted(store,
     assert norms("a") == {N: 1, 2 * N: 7}
     store.delete_run("a")
     assert (norms("a"), norms("b")) == (None, {N: 1, 2 * N: 2, 3 * N: 3})
+
+
+def test_what_a_report_says_of_a_run_is_seen_before_it_is_written(store):
+    add(store, some_run("a", sweep="s"))
+    add(store, some_run("b"))
+    for update in (100, 200):
+        run = some_run("a", sweep="s", update=update, seconds=update / 10)
+        records = Records(update - 99, np.ones(100))
+        store.add_report("a", run.model_dump_json(), records, [])
+        assert [each.update for each in queries.list_runs(store)] == [0, update]
+        assert queries.training_seconds(store, "a", [update]) == [update / 10]
+
+    # A later write of the same run is not replaced by the report before it.
+    run = some_run("a", sweep="s", update=300, seconds=30.0)
+    store.add_report("a", run.model_dump_json(), Records(201, np.ones(100)), [])
+    store.save_run("a", run.model_copy(update={"name": "renamed"}).model_dump_json())
+    store.commit()
+    assert [each.name for each in queries.list_runs(store)][1] == "renamed"
+    assert queries.training_seconds(store, "a", [300]) == [30.0]
+
+    # Nor is the end of its sweep.
+    run = run.model_copy(update={"update": 400})
+    store.add_report("a", run.model_dump_json(), Records(301, np.ones(100)), [])
+    sweeps.delete_sweep(store, "s")
+    store.commit()
+    (_, ended) = queries.list_runs(store)
+    assert (ended.update, ended.sweep) == (400, None)
 
 
 WRITER = """
