@@ -541,5 +541,11 @@ class Store:
         return webhook_events.oldest(self.current())
 
     def remove_event(self, number: int) -> None:
-        """Delete an event that was delivered or is given up, by its number."""
+        """Delete an event that was delivered or is given up, by its number.
+
+        Durable, unless the disk is full: then the next commit includes it.
+        """
         self._log.write(partial(webhook_events.remove, self._connection, number))
+        # Without a run that trains, nothing else commits it.
+        with contextlib.suppress(StorageError):
+            self.commit()

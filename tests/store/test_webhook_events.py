@@ -123,6 +123,33 @@ def test_an_event_and_what_happened_are_stored_together_or_not_at_all(path, stor
         assert other.execute(both).fetchone() == ("finished", 1)
 
 
+def test_a_delivered_event_is_deleted_durably(path, store):
+    store.add_sample("a", with_names(1, "Orla"))
+    store.commit()
+    with closing(sqlite3.connect(path)) as other:
+        count = "SELECT count(*) FROM webhook_events"
+        assert other.execute(count).fetchone() == (1,)
+        store.remove_event(store.oldest_event().number)
+        assert other.execute(count).fetchone() == (0,)
+
+
+def test_a_delivered_event_is_deleted_by_the_next_commit_if_the_disk_is_full(
+    path, store, monkeypatch
+):
+    set_state(store, RunState.FINISHED)
+    number = store.oldest_event().number
+
+    def fail():
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as full:
+        full.setattr(store, "commit", fail)
+        store.remove_event(number)
+    store.commit()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM webhook_events").fetchone() == (0,)
+
+
 def test_an_event_on_a_full_disk_is_stored_once_with_the_id_that_it_had(store):
     set_state(store, RunState.RUNNING)
     store.commit()
