@@ -2,7 +2,7 @@
 
 The headers and the signature are those of Standard Webhooks, https://www.standardwebhooks.com.
 Events wait in the database until the receiver has answered with a status of 200 to 299. They are
-sent one after the other, so that they arrive in their order.
+sent one after the other, in the order in which they were stored.
 """
 
 from __future__ import annotations
