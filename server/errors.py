@@ -35,10 +35,17 @@ class UnknownCheckpointError(LookupError):
 
 
 class UnknownGameError(LookupError):
-    """There is no such game, or it has ended."""
+    """There is no such game, or it has ended.
 
-    def __init__(self) -> None:
-        super().__init__("There is no such game, or it has ended.")
+    Parameters
+    ----------
+    ended : bool
+        Whether the game is known to have ended.
+    """
+
+    def __init__(self, *, ended: bool = False) -> None:
+        unknown = "There is no such game. A restart of the server ends all games."
+        super().__init__("The game has ended." if ended else unknown)
 
 
 class UnknownGroupError(LookupError):

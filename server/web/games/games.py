@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 from server.errors import LimitReachedError, UnknownGameError
 from server.web.games.game import Game, GameSetup
@@ -13,6 +14,8 @@ __all__ = ["Games"]
 MAX_GAMES = 20
 LIFETIME_S = 86_400
 """Since a game was started, or its last round began."""
+MAX_ENDED = 1_000
+"""So many ended games are told from games that a restart has ended."""
 
 
 class Games:
@@ -20,12 +23,13 @@ class Games:
 
     def __init__(self) -> None:
         self._games: dict[str, Game] = {}
+        self._ended: deque[str] = deque(maxlen=MAX_ENDED)
 
     def get(self, game_id: str) -> Game:
         """Return a game; raises `UnknownGameError`."""
         game = self._games.get(game_id.lower())
         if game is None or _is_over(game):
-            raise UnknownGameError
+            raise UnknownGameError(ended=game is not None or game_id.lower() in self._ended)
         return game
 
     def check_room(self) -> None:
@@ -55,6 +59,7 @@ class Games:
 
     def _remove(self, game: Game) -> None:
         self._games.pop(game.id, None)
+        self._ended.append(game.id)
         game.close()
 
 

@@ -13,7 +13,8 @@ export const INITIAL_STATE = {
 };
 
 const ENDED = "The game has ended.";
-const UNKNOWN = "There is no such game, or it has ended.";
+const RESTARTED = "The game has ended: the server was restarted.";
+const UNKNOWN = "There is no such game.";
 
 /** @type {(state: GuessState, action: Action) => GuessState} */
 export function reduce(state, action) {
@@ -21,7 +22,7 @@ export function reduce(state, action) {
   if (action.type === "connection") {
     const { connection } = action;
     if (connection.status !== "gone") return { ...state, connection };
-    return { ...state, connection, over: state.game ? ENDED : UNKNOWN };
+    return { ...state, connection, over: causeOf(state.game, connection.reason) };
   }
   // The answers that count, by round.
   if (action.type === "answers") {
@@ -33,6 +34,17 @@ export function reduce(state, action) {
     return { ...state, sending: action.sending, problem: action.problem ?? null };
   }
   throw new TypeError(`There is no action ${action.type}`);
+}
+
+/**
+ * Why a game is over. The server keeps games in memory: one that it does not know, although this
+ * page has seen it, was lost at a restart.
+ *
+ * @type {(game: Game | null, reason: string | null) => string}
+ */
+function causeOf(game, reason) {
+  if (game && reason !== ENDED) return RESTARTED;
+  return reason ?? UNKNOWN;
 }
 
 /** @type {(state: GuessState, message: GameMessage, at: number) => GuessState} */

@@ -107,7 +107,7 @@ export class LiveSocket {
       if (socket === this.#socket) this.#receiveFromSocket(JSON.parse(event.data));
     });
     socket.addEventListener("close", (event) => {
-      if (socket === this.#socket) this.#onClose(event.code);
+      if (socket === this.#socket) this.#onClose(event);
     });
   }
 
@@ -181,10 +181,10 @@ export class LiveSocket {
     return SNAPSHOT_WITHIN_S * 2 ** Math.min(this.#failures, MAX_DOUBLINGS);
   }
 
-  /** @param {number} code */
-  #onClose(code) {
+  /** @param {CloseEvent} event */
+  #onClose({ code, reason }) {
     if (code === UNKNOWN_RUN || code === WRONG_KEY) {
-      this.#end(code === WRONG_KEY ? "The presenter link is not valid." : null);
+      this.#end(code === WRONG_KEY ? "The presenter link is not valid." : reason || null);
       return;
     }
     this.#socket = null;
@@ -195,9 +195,9 @@ export class LiveSocket {
   /**
    * The run does not exist.
    *
-   * @param {string | null} [reason]
+   * @param {string | null} reason in the words of the server.
    */
-  #end(reason = null) {
+  #end(reason) {
     this.#report("gone", { reason });
     this.close();
   }
@@ -221,7 +221,7 @@ export class LiveSocket {
         this.#poller = null;
         this.#report("connecting");
       },
-      gone: () => this.#end(),
+      gone: (reason) => this.#end(reason),
     });
   }
 

@@ -17,7 +17,7 @@ export class MessagePoller {
    * @param {Object} on
    * @param {(messages: any[]) => void} on.messages called with each answer.
    * @param {() => void} on.unreachable called once; the poller has then stopped.
-   * @param {() => void} on.gone called once: the run does not exist.
+   * @param {(reason: string) => void} on.gone called once: the run does not exist.
    */
   constructor(stream, since, on) {
     this.#stream = stream;
@@ -42,7 +42,7 @@ export class MessagePoller {
         if (!(error instanceof Problem)) throw error;
         if (this.#stopped) return;
         this.stop();
-        if (error.status === NOT_FOUND) this.#on.gone();
+        if (error.status === NOT_FOUND) this.#on.gone(error.message);
         else this.#on.unreachable();
         return;
       }

@@ -157,7 +157,9 @@ def test_a_hall_plays_late_joiners_and_lost_connections_included(server, run):
         assert server.client.delete(f"/api/games/{game['id']}").status_code == 204
         assert screen.closed() == (4404, "The game has ended.")
     gone = post(server, game, "players", player=token(1))
-    assert server.problem(gone, 404)["detail"] == "There is no such game, or it has ended."
+    assert server.problem(gone, 404)["detail"] == "The game has ended."
+    with Screen(server, game["id"]) as late:
+        assert late.closed() == (4404, "The game has ended.")
 
 
 def test_everyone_in_a_hall_gets_each_result(server, run):
@@ -279,4 +281,5 @@ def test_an_unknown_run_or_game_is_not_found(server):
     missing = server.client.post("/api/games", json={"run": "none"})
     assert "There is no run" in server.problem(missing, 404)["detail"]
     with Screen(server, "abcde") as screen:
-        assert screen.closed() == (4404, "There is no such game, or it has ended.")
+        unknown = "There is no such game. A restart of the server ends all games."
+        assert screen.closed() == (4404, unknown)
