@@ -12,23 +12,25 @@ const CHOSEN =
 
 /** @param {Store<GuessState>} store */
 export function mountGameView(store) {
+  const text = find("#guess-text");
   // What appears below it may leave it less space.
-  new ResizeObserver(([{ target }]) => showEnd(/** @type {HTMLElement} */ (target))).observe(
-    find("#guess-text"),
-  );
+  new ResizeObserver(() => showEnd(text)).observe(text);
+  text.addEventListener("scroll", () => markBeginning(text), { passive: true });
   store.watch(
     ({ game, over }) => [game !== null, over],
     (known, over) => {
       find("#guess-game").hidden = !known;
       find("#guess-over").hidden = over === null;
       setText(find("#guess-over-reason"), over ?? "");
+      // A player may have scrolled to the scores.
+      if (over !== null) find("#guess-over").scrollIntoView({ block: "center" });
     },
   );
   store.watch(
     ({ game, over }) => [game?.round, game?.rounds, game?.open, over],
     () => {
-      const { game } = store.get();
-      if (game) setText(find("#guess-round"), roundTitle(game));
+      const { game, over } = store.get();
+      if (game) setText(find("#guess-round"), roundTitle(game, over !== null));
     },
   );
   store.watch(
@@ -58,10 +60,11 @@ export function mountGameView(store) {
   );
 }
 
-/** @param {Game} game */
-function roundTitle(game) {
-  if (game.round === 0) return "Guess the next character";
+/** @type {(game: Game, over: boolean) => string} */
+function roundTitle(game, over) {
   if (isFinished(game)) return "The game is over";
+  if (over) return `The game is over after ${game.results.length} of ${game.rounds} rounds`;
+  if (game.round === 0) return "Guess the next character";
   return `Round ${game.round} of ${game.rounds}`;
 }
 
@@ -86,6 +89,12 @@ function drawText(game) {
 /** The end of a long passage is what matters. @param {HTMLElement} host */
 function showEnd(host) {
   host.scrollTop = host.scrollHeight;
+  markBeginning(host);
+}
+
+/** Show whether the beginning of the passage is scrolled out of view. @param {HTMLElement} host */
+function markBeginning(host) {
+  host.toggleAttribute("data-cut", host.scrollTop >= 1);
 }
 
 /** @type {(game: Game, actual: string) => void} */

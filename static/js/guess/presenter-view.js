@@ -8,6 +8,9 @@ import { toast } from "../ui/toasts.js";
 import { ChoiceButtons } from "./choice-buttons.js";
 import { isFinished, lastResult } from "./reducers.js";
 
+/** A press so soon after a round has begun or ended was meant for the button as it was before. */
+const HOLD_MS = 1000;
+
 export class PresenterView {
   #store;
   #id;
@@ -15,9 +18,12 @@ export class PresenterView {
   #next = find("#guess-next");
   #showCode = find("#guess-show-code");
   #choices = new ChoiceButtons(null);
-  /** Whether the QR code is shown after the first round has begun. */
   #codeShown = false;
   #busy = false;
+  /** Whether a round has just begun or ended. */
+  #held = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #holdTimer;
   #layout = new FullScreenLayout("data-hall", (on) => {
     setText(find("#guess-screen"), on ? "Leave full screen" : "Full screen");
   });
@@ -41,6 +47,17 @@ export class PresenterView {
       if (key === "Escape") this.#layout.leave();
     });
     this.#loadLinks();
+    /** @type {boolean | undefined} */
+    let known;
+    store.watch(
+      ({ game }) => [game?.round, game?.open],
+      (round, open) => {
+        // It was for those who came late: the round, or its result, needs the space.
+        this.#codeShown = round === 0;
+        if (known !== undefined) this.#hold();
+        known = open;
+      },
+    );
     store.watch(
       ({ game, over }) => [game, over],
       () => this.#draw(),
@@ -65,17 +82,27 @@ export class PresenterView {
     image.alt = `QR code of ${links.player_url}`;
   }
 
+  /** Ignore for a moment what would start or end a round. */
+  #hold() {
+    this.#held = true;
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = setTimeout(() => {
+      this.#held = false;
+      this.#draw();
+    }, HOLD_MS);
+  }
+
   /** Start the next round, or end the one that is open. */
   async #goOn() {
     const { game, over } = this.#store.get();
-    if (!game || over !== null || this.#busy || (!game.open && isFinished(game))) return;
+    if (!game || over !== null || this.#busy || this.#held) return;
+    if (!game.open && isFinished(game)) return;
     const request = game.open
       ? api.endRound(this.#id, this.#key, game.round)
       : api.startRound(this.#id, this.#key, game.round + 1);
     this.#busy = true;
     try {
       await request;
-      this.#codeShown = false;
     } catch (error) {
       if (!(error instanceof api.Problem)) throw error;
       toast(error.message);
@@ -102,23 +129,29 @@ export class PresenterView {
   #draw() {
     const { game, over } = this.#store.get();
     if (!game) return;
-    const waiting = game.round === 0;
-    find("#guess-join").hidden = over !== null || !(waiting || this.#codeShown);
-    find("#guess-presenter").hidden = over !== null;
-    this.#showCode.hidden = waiting;
+    const isOver = over !== null;
+    find("#guess-join").hidden = isOver || !this.#codeShown;
+    for (const part of ["#guess-count", "#guess-next", "#guess-show-code", "#guess-end"]) {
+      const element = document.querySelector(part);
+      if (element instanceof HTMLElement) element.hidden = isOver;
+    }
     this.#showCode.setAttribute("aria-pressed", String(this.#codeShown));
-    this.#next.hidden = !game.open && isFinished(game);
+    // Its place stays empty: no other button comes to where one has just pressed.
+    this.#next.toggleAttribute("data-done", !game.open && isFinished(game));
+    // Not `disabled`: the focus must stay.
+    this.#next.setAttribute("aria-disabled", String(this.#held));
     setText(this.#next, game.open ? `End round ${game.round}` : `Start round ${game.round + 1}`);
     setText(find("#guess-count"), countOf(game));
-    this.#choices.draw(game.open ? game.choices : null);
-    setText(find("#guess-status"), statusOf(game));
+    this.#choices.draw(game.open && !isOver ? game.choices : null);
+    setText(find("#guess-status"), isOver ? "" : statusOf(game));
   }
 }
 
 /** @param {Game} game */
 function countOf(game) {
-  const players = format.plural(game.players, "player", "players");
-  return game.open ? `${format.count(game.answered)} of ${players} have answered` : players;
+  if (!game.open) return format.plural(game.players, "player", "players");
+  const players = format.plural(game.players, "player has", "players have");
+  return `${format.count(game.answered)} of ${players} answered`;
 }
 
 /** @param {Game} game */
