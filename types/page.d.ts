@@ -96,7 +96,11 @@ interface ChartScales {
   updateToPixel: (update: number) => number;
   pixelToUpdate: (pixel: number) => number;
   lossToPixel: (loss: number) => number;
+  pixelToLoss: (pixel: number) => number;
 }
+
+/** Where the presenter of a lecture points. */
+type LecturePointer = NonNullable<PointerMessage["pointer"]>;
 
 interface PositionRow {
   epoch: number;

@@ -507,7 +507,7 @@ interface WallUpdateMessage extends WallEnvelope {
 interface LectureSnapshotMessage extends LectureEnvelope {
   type: "snapshot";
   view: string | null;
-  pointer: LecturePointer | null;
+  pointer: PlaceInBox | PlaceOnCurve | PlaceInText | null;
   presenters: number;
   viewers: number;
 }
@@ -521,7 +521,7 @@ interface LectureViewMessage extends LectureEnvelope {
 /** The presenter points at something else, or no longer. */
 interface PointerMessage extends LectureEnvelope {
   type: "pointer";
-  pointer: LecturePointer | null;
+  pointer: PlaceInBox | PlaceOnCurve | PlaceInText | null;
 }
 
 /** The number of pages that present has changed; 0: the presenter is not connected. */
@@ -1074,11 +1074,26 @@ interface WallProgress {
   curve: WallCurve | null;
 }
 
-/** Where the presenter points. */
-interface LecturePointer {
+/** A place in an element of the page. */
+interface PlaceInBox {
+  kind: "box";
   target: string | null;
   x: number;
   y: number;
+}
+
+/** A place in the plot of the loss; `loss` is in nats per sequence, whatever the axes show. */
+interface PlaceOnCurve {
+  kind: "curve";
+  update: number;
+  loss: number;
+}
+
+/** A character of the text in the element with the id `target`; `index` is in UTF-16 units. */
+interface PlaceInText {
+  kind: "text";
+  target: string;
+  index: number;
 }
 
 /** The result of a round. */

@@ -63,7 +63,7 @@ async def _present(port: int, lecture_id: str, key: str) -> None:
             await asyncio.sleep(MOVE_EVERY_S)
         for _ in range(POINTS):
             # Twelve digits of the time are more than a share has, but it is accurate to 0.1 ms.
-            pointer = {"target": "chart", "x": time.time() / 1e10, "y": 0.5}
+            pointer = {"kind": "box", "target": "chart", "x": time.time() / 1e10, "y": 0.5}
             await socket.send(json.dumps({"type": "pointer", "pointer": pointer}))
             await asyncio.sleep(POINT_EVERY_S)
         await socket.send(json.dumps({"type": "view", "view": "/wall"}))

@@ -56,6 +56,7 @@ import { mountChartControls } from "./chart/controls.js";
 import { mountTerms } from "./guide/terms.js";
 import { Projector } from "./lecture/projector.js";
 import { mountLecture } from "./lecture/lecture.js";
+import { curvePlaces } from "./lecture/curve-places.js";
 import { storeView } from "./lecture/page-view.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { Timeline } from "./writing/timeline.js";
@@ -204,14 +205,15 @@ mountTour(store, [
   },
 ]);
 mountUrlState(store);
-mountLecture(
-  storeView(
+mountLecture({
+  ...storeView(
     store,
     undefined,
     (search) => currentRun.follow(search),
     ({ runId }) => runId !== null,
   ),
-);
+  curve: curvePlaces(store, () => chartView.size),
+});
 clock.start();
 
 /** Switch between the two texts of a past update; the live view has only one. */

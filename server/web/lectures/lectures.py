@@ -28,7 +28,7 @@ from server.web.live.broadcast import Channel
 from server.web.live.frames import to_json
 from server.web.security.link_keys import ID_PATTERN, hash_key, is_key, new_id, new_key
 
-__all__ = ["Lecture", "Lectures"]
+__all__ = ["Lecture", "Lectures", "Presenter"]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,10 @@ class _StoredLecture(BaseModel):
 _STORED = TypeAdapter(list[_StoredLecture])
 
 
+class Presenter:
+    """A page that presents, compared by identity."""
+
+
 class Lecture:
     """One lecture.
 
@@ -69,21 +73,25 @@ class Lecture:
         self.channel = Channel(None, max_messages=MAX_LOG_MESSAGES)
         self.view: str | None = None
         self._pointer: LecturePointer | None = None
-        self._presenters = 0
+        self._pointing: Presenter | None = None
+        self._presenters: set[Presenter] = set()
 
     def is_key(self, key: str) -> bool:
         """Whether this is the presenter's key, compared in constant time."""
         return is_key(key, self.stored.key_sha256)
 
-    def add_presenter(self) -> None:
+    def add_presenter(self) -> Presenter:
         """Add a page that presents."""
-        self._set_presenters(self._presenters + 1)
+        presenter = Presenter()
+        self._presenters.add(presenter)
+        self._publish_presenters()
+        return presenter
 
-    def remove_presenter(self) -> None:
-        """Remove a page that presents; without any, nobody points."""
-        self._set_presenters(self._presenters - 1)
-        if not self._presenters:
-            self.point(None)
+    def remove_presenter(self, presenter: Presenter) -> None:
+        """Remove a page that presents, and its pointer."""
+        self._presenters.remove(presenter)
+        self._publish_presenters()
+        self.point(None, presenter)
 
     def show(self, view: str) -> None:
         """Show a page to everyone who follows."""
@@ -91,8 +99,11 @@ class Lecture:
             self.view = view
             self._publish(LectureViewMessage(type="view", view=view))
 
-    def point(self, pointer: LecturePointer | None) -> None:
-        """Point somewhere; None: nowhere."""
+    def point(self, pointer: LecturePointer | None, presenter: Presenter) -> None:
+        """Point somewhere; None: nowhere, unless another presenter points."""
+        if pointer is None and presenter is not self._pointing:
+            return
+        self._pointing = None if pointer is None else presenter
         if pointer != self._pointer:
             self._pointer = pointer
             self._publish(PointerMessage(type="pointer", pointer=pointer))
@@ -104,14 +115,13 @@ class Lecture:
             content = {
                 "view": self.view,
                 "pointer": self._pointer,
-                "presenters": self._presenters,
+                "presenters": len(self._presenters),
             }
             snapshot = self.channel.cache_snapshot(to_json(content))
         return snapshot
 
-    def _set_presenters(self, presenters: int) -> None:
-        self._presenters = presenters
-        self._publish(PresentersMessage(type="presenters", presenters=presenters))
+    def _publish_presenters(self) -> None:
+        self._publish(PresentersMessage(type="presenters", presenters=len(self._presenters)))
 
     def _publish(self, message: LectureLiveMessage) -> None:
         if not self.channel.closed:

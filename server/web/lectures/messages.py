@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, TypedDict, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -17,6 +17,9 @@ __all__ = [
     "LecturePointer",
     "LectureSnapshotMessage",
     "LectureViewMessage",
+    "PlaceInBox",
+    "PlaceInText",
+    "PlaceOnCurve",
     "PointMessage",
     "PointerMessage",
     "PresentMessage",
@@ -28,7 +31,11 @@ MAX_VIEW_CHARACTERS = 16_384
 # A page of this server, never another address: "//host" would be another server.
 VIEW = re.compile(r"/(?!api/|static/|ws/|l/|g/)(?:[a-z-]+(?:/[a-z-]+)*)?(?:\?[^\s\x00-\x1f\\]*)?")
 MAX_KEY_CHARACTERS = 200
-MAX_TARGET_CHARACTERS = 100
+ID_PATTERN = r"^[\w-]+$"
+MAX_ID_CHARACTERS = 100
+MAX_UPDATE = 1e15
+MAX_LOSS = 1e9
+MAX_INDEX = 10**9
 
 
 class LectureEnvelope(TypedDict):
@@ -39,16 +46,37 @@ class LectureEnvelope(TypedDict):
     sent_at: float
 
 
-class LecturePointer(TypedDict):
-    """Where the presenter points.
+class PlaceInBox(TypedDict):
+    """A place in an element of the page.
 
     `x` and `y` are shares of the width and height of the element with the id `target`. Without a
     target they are shares of the window.
     """
 
+    kind: Literal["box"]
     target: str | None
     x: float
     y: float
+
+
+class PlaceOnCurve(TypedDict):
+    """A place in the plot of the loss; `loss` is in nats per sequence, whatever the axes show."""
+
+    kind: Literal["curve"]
+    update: float
+    loss: float
+
+
+class PlaceInText(TypedDict):
+    """A character of the text in the element with the id `target`; `index` is in UTF-16 units."""
+
+    kind: Literal["text"]
+    target: str
+    index: int
+
+
+LecturePointer = PlaceInBox | PlaceOnCurve | PlaceInText
+"""Where the presenter points: the same thing in a window of any size."""
 
 
 class LectureSnapshotMessage(TypedDict):
@@ -124,19 +152,38 @@ class ShowMessage(_FromPresenter):
     view: Annotated[str, Field(max_length=MAX_VIEW_CHARACTERS), AfterValidator(_check_view)]
 
 
-class Pointer(_FromPresenter):
-    """A `LecturePointer` from a presenter's page."""
+_ElementId = Annotated[str, Field(max_length=MAX_ID_CHARACTERS, pattern=ID_PATTERN)]
 
-    target: str | None = Field(max_length=MAX_TARGET_CHARACTERS, pattern=r"^[\w-]+$")
+
+class _InBox(_FromPresenter):
+    kind: Literal["box"]
+    target: _ElementId | None
     x: float = Field(ge=0, le=1)
     y: float = Field(ge=0, le=1)
+
+
+class _OnCurve(_FromPresenter):
+    kind: Literal["curve"]
+    update: float = Field(ge=0, le=MAX_UPDATE)
+    loss: float = Field(ge=-MAX_LOSS, le=MAX_LOSS)
+
+
+class _InText(_FromPresenter):
+    kind: Literal["text"]
+    target: _ElementId
+    index: int = Field(ge=0, le=MAX_INDEX)
 
 
 class PointMessage(_FromPresenter):
     """The presenter points somewhere, or no longer."""
 
     type: Literal["pointer"]
-    pointer: Pointer | None
+    pointer: Annotated[_InBox | _OnCurve | _InText, Field(discriminator="kind")] | None
+
+    @property
+    def place(self) -> LecturePointer | None:
+        """The place as viewers get it."""
+        return None if self.pointer is None else cast(LecturePointer, self.pointer.model_dump())
 
 
 PRESENTER_MESSAGE: TypeAdapter[PresentMessage | ShowMessage | PointMessage] = TypeAdapter(

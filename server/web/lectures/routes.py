@@ -12,11 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from server.errors import UnknownLectureError
 from server.web.dependencies import ServicesDep
 from server.web.http.problems import Problem
-from server.web.lectures.lectures import Lecture
+from server.web.lectures.lectures import Lecture, Presenter
 from server.web.lectures.links import is_reachable, page_address, qr_code
 from server.web.lectures.messages import (
     PRESENTER_MESSAGE,
-    LecturePointer,
     PresentMessage,
     ShowMessage,
 )
@@ -151,7 +150,7 @@ async def _receive_messages(websocket: WebSocket, lecture: Lecture) -> None:
     """Take a presenter's messages, until the client disconnects or sends something wrong."""
     bucket = TokenBucket(CLIENT_MESSAGES_PER_MINUTE, time.monotonic())
     with ExitStack() as presenting:
-        presents = False
+        presenter: Presenter | None = None
         while (received := await websocket.receive())["type"] != "websocket.disconnect":
             if bucket.wait_s(1, time.monotonic()):
                 await websocket.close(CLOSE_CLIENT_SENT_TOO_MUCH, "That were too many messages.")
@@ -166,18 +165,14 @@ async def _receive_messages(websocket: WebSocket, lecture: Lecture) -> None:
                 if not lecture.is_key(message.key):
                     await websocket.close(CLOSE_WRONG_KEY, "The presenter's key is wrong.")
                     return
-                if not presents:
-                    presents = True
+                if presenter is None:
                     bucket = TokenBucket(PRESENTER_MESSAGES_PER_MINUTE, time.monotonic())
-                    lecture.add_presenter()
-                    presenting.callback(lecture.remove_presenter)
-            elif not presents:
+                    presenter = lecture.add_presenter()
+                    presenting.callback(lecture.remove_presenter, presenter)
+            elif presenter is None:
                 await websocket.close(CLOSE_WRONG_KEY, "Only the presenter may send messages.")
                 return
             elif isinstance(message, ShowMessage):
                 lecture.show(message.view)
             else:
-                at = message.pointer
-                lecture.point(
-                    None if at is None else LecturePointer(target=at.target, x=at.x, y=at.y)
-                )
+                lecture.point(message.place, presenter)

@@ -173,6 +173,7 @@ export const scalesOf = memoize(
       ...lossesInView(points, range[0], updateToPixel),
       pixelToUpdate: (pixel) => axis.toUpdate(x.toValue(pixel)),
       lossToPixel: (loss) => height - y.toPixel(unit.of(loss) ?? 0),
+      pixelToLoss: (pixel) => unit.toNats(y.toValue(height - pixel)),
     };
   },
 );

@@ -17,6 +17,7 @@ import { readSession, takeFromAddress, writeSession } from "./session.js";
 const SEND_EVERY_MS = 50;
 // A change so soon after a touch, a key or the wheel is the user's.
 const INPUT_MS = 1500;
+const MAX_POINTED = 50;
 const INPUTS = ["pointerdown", "pointerup", "keydown", "wheel", "touchmove"];
 
 /** @param {import("./page-view.js").PageView} [page] */
@@ -28,8 +29,8 @@ class Lecture {
   #page;
   #session = readSession();
   #bar = find("#lecture");
-  #shownPointer = new ShownPointer();
-  #presenterPointer = new PresenterPointer((pointer) => this.#point(pointer));
+  #shownPointer;
+  #presenterPointer;
   /** @type {LiveSocket | null} */
   #socket = null;
   /** @type {string | null} the presenter's view. */
@@ -42,6 +43,10 @@ class Lecture {
   /** @type {string[]} views of this page that the server has not sent back yet. */
   #sent = [];
   #unsent = false;
+  /** @type {string[]} pointers of this page that the server may not have sent back yet. */
+  #pointed = [];
+  /** Whether the curve shows the update at which another page points. */
+  #hovers = false;
   #applying = false;
   #inputAt = -Infinity;
   #appliedAt = -Infinity;
@@ -57,6 +62,9 @@ class Lecture {
    */
   constructor(page, joined) {
     this.#page = page;
+    const curve = page.curve ?? null;
+    this.#shownPointer = new ShownPointer(curve);
+    this.#presenterPointer = new PresenterPointer((pointer) => this.#point(pointer), curve);
     const opened = this.#session?.target;
     if (this.#session && opened !== null && opened !== undefined) {
       // The presenter's view, or else a page that a viewer has chosen.
@@ -111,7 +119,7 @@ class Lecture {
     this.#session = null;
     writeSession(null);
     [this.#view, this.#over, this.#connected, this.#sent] = [null, null, false, []];
-    this.#shownPointer.show(null);
+    this.#showPointer(null);
     this.#presenterPointer.setAllowed(false);
     this.#draw();
   }
@@ -144,7 +152,7 @@ class Lecture {
     this.#over = reason ?? "The lecture has ended.";
     this.#session = null;
     writeSession(null);
-    this.#shownPointer.show(null);
+    this.#showPointer(null);
     this.#presenterPointer.setAllowed(false);
   }
 
@@ -153,14 +161,14 @@ class Lecture {
     if (message.type === "snapshot") {
       this.#presenters = message.presenters;
       this.#viewers = message.viewers;
-      this.#shownPointer.show(message.pointer);
+      this.#receivePointer(message.pointer);
       // The server has forgotten it after a restart.
       if (message.view === null) this.#sendView();
       else if (!this.#unsent) this.#receiveView(message.view);
     } else if (message.type === "view") {
       this.#receiveView(message.view);
     } else if (message.type === "pointer") {
-      this.#shownPointer.show(message.pointer);
+      this.#receivePointer(message.pointer);
     } else if (message.type === "presenters") {
       this.#presenters = message.presenters;
     } else if (message.type === "viewers") {
@@ -205,8 +213,7 @@ class Lecture {
       const after = performance.now() - this.#appliedAt < INPUT_MS;
       if ((users || !after || this.#unsent) && view !== this.#view) this.#sendSoon();
     } else if (this.#session.following && users && view !== this.#settled) {
-      this.#save({ following: false });
-      this.#draw();
+      this.#stopFollowing();
     } else {
       this.#settled = view;
     }
@@ -233,7 +240,37 @@ class Lecture {
   /** @param {LecturePointer | null} pointer */
   #point(pointer) {
     this.#shownPointer.show(pointer);
-    this.#socket?.send({ type: "pointer", pointer });
+    if (!this.#socket?.send({ type: "pointer", pointer })) return;
+    this.#pointed.push(valuesOf(pointer));
+    if (this.#pointed.length > MAX_POINTED) this.#pointed.shift();
+  }
+
+  /** @param {LecturePointer | null} pointer */
+  #receivePointer(pointer) {
+    const at = this.#pointed.indexOf(valuesOf(pointer));
+    if (at >= 0) this.#pointed.splice(0, at + 1);
+    else this.#showPointer(pointer);
+  }
+
+  /**
+   * Show where another page points, and the sample there on a page that follows.
+   *
+   * @param {LecturePointer | null} pointer
+   */
+  #showPointer(pointer) {
+    const follows = this.#presents || this.#session?.following === true;
+    this.#shownPointer.show(pointer, follows);
+    const update = follows && pointer?.kind === "curve" ? Math.round(pointer.update) : null;
+    if (update !== null || this.#hovers) this.#page.curve?.hover(update);
+    this.#hovers = update !== null;
+  }
+
+  /** Look around alone. */
+  #stopFollowing() {
+    this.#save({ following: false });
+    if (this.#hovers) this.#page.curve?.hover(null);
+    this.#hovers = false;
+    this.#draw();
   }
 
   /** @param {Event} event */
@@ -278,10 +315,18 @@ class Lecture {
   }
 
   #countSentence() {
-    const others = Math.max(this.#viewers - 1, 0);
+    // This page presents, even if the server does not know it yet.
+    const others = Math.max(this.#viewers - Math.max(this.#presenters, 1), 0);
     return `${format.count(others)} ${others === 1 ? "viewer" : "viewers"}`;
   }
 }
+
+/**
+ * A pointer as a text, in an order of its fields that does not depend on the server's.
+ *
+ * @param {LecturePointer | null} pointer
+ */
+const valuesOf = (pointer) => JSON.stringify(pointer && Object.entries(pointer).sort());
 
 /** Whether the page was opened by a reload, and not by a link or the Back button. */
 function wasReloaded() {

@@ -7,6 +7,7 @@
  * @property {(changed: () => void) => void} watch
  * @property {((search: string) => void) | null} apply shows another view of the same page; null:
  *   the page must be opened again.
+ * @property {import("./curve-places.js").CurvePlaces | null} [curve] of a page with the curve.
  */
 
 import { rooted } from "../lib/dom.js";

@@ -1,37 +1,59 @@
-/** The presenter's pointer: where it is on the page, and the dot that shows it. */
+/** The presenter's pointer: where it is on the page, and the ring that shows it. */
 
 import { el } from "../lib/dom.js";
+import { locateText, textPlaceAt } from "./text-places.js";
 
 const SEND_EVERY_MS = 50;
+const PLACE_EVERY_MS = 100;
 const HELD_MS = 300;
 const KEY = ".";
 
-/** The dot at the place where the presenter points. */
+/** The ring around the place where the presenter points. */
 export class ShownPointer {
-  #dot = el("div", { class: "lecture-pointer", "aria-hidden": "true", hidden: true });
+  #ring = el("div", { class: "lecture-pointer", "aria-hidden": "true", hidden: true });
+  #curve;
   /** @type {LecturePointer | null} */
   #pointer = null;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
 
-  constructor() {
-    document.body.append(this.#dot);
+  /** @param {import("./curve-places.js").CurvePlaces | null} curve */
+  constructor(curve) {
+    this.#curve = curve;
+    document.body.append(this.#ring);
     const place = () => this.#place();
     window.addEventListener("scroll", place, { capture: true, passive: true });
     window.addEventListener("resize", place);
   }
 
-  /** @param {LecturePointer | null} pointer */
-  show(pointer) {
+  /**
+   * @param {LecturePointer | null} pointer
+   * @param {boolean} [scroll] whether the text may be scrolled to it.
+   */
+  show(pointer, scroll = false) {
     this.#pointer = pointer;
-    this.#place();
+    clearInterval(this.#timer);
+    // The curve moves while the run trains, and texts are replaced.
+    if (pointer) this.#timer = setInterval(() => this.#place(), PLACE_EVERY_MS);
+    this.#place(scroll);
   }
 
-  #place() {
-    const box = this.#pointer && boxOf(this.#pointer.target);
-    this.#dot.hidden = !box;
-    if (!this.#pointer || !box) return;
-    const x = box.left + this.#pointer.x * box.width;
-    const y = box.top + this.#pointer.y * box.height;
-    this.#dot.style.translate = `${x}px ${y}px`;
+  #place(scroll = false) {
+    const at = this.#pointer && this.#locate(this.#pointer, scroll);
+    this.#ring.hidden = !at;
+    if (at) this.#ring.style.translate = `${at.x}px ${at.y}px`;
+  }
+
+  /**
+   * @param {LecturePointer} pointer
+   * @param {boolean} scroll
+   */
+  #locate(pointer, scroll) {
+    if (pointer.kind === "curve") return this.#curve?.locate(pointer) ?? null;
+    if (pointer.kind === "text") return locateText(pointer, scroll);
+    const box = boxOf(pointer.target);
+    if (!box) return null;
+    return { x: box.left + pointer.x * box.width, y: box.top + pointer.y * box.height };
   }
 }
 
@@ -41,6 +63,7 @@ export class ShownPointer {
  */
 export class PresenterPointer {
   #send;
+  #curve;
   #button = /** @type {HTMLElement} */ (document.querySelector("#lecture-pointer"));
   #allowed = false;
   #on = false;
@@ -51,9 +74,13 @@ export class PresenterPointer {
   /** @type {LecturePointer | null} */
   #pointer = null;
 
-  /** @param {(pointer: LecturePointer | null) => void} send */
-  constructor(send) {
+  /**
+   * @param {(pointer: LecturePointer | null) => void} send
+   * @param {import("./curve-places.js").CurvePlaces | null} curve
+   */
+  constructor(send, curve) {
     this.#send = send;
+    this.#curve = curve;
     this.#button.addEventListener("click", () => this.#switch(!this.#on));
     document.addEventListener("pointermove", (event) => this.#move(event), { passive: true });
     document.documentElement.addEventListener("pointerleave", () => this.#set(null));
@@ -87,7 +114,7 @@ export class PresenterPointer {
 
   /** @param {PointerEvent} event */
   #move(event) {
-    if (this.#on) this.#set(placeOf(event));
+    if (this.#on) this.#set(placeOf(event, this.#curve));
   }
 
   /** @param {LecturePointer | null} pointer */
@@ -115,18 +142,25 @@ function boxOf(target) {
 }
 
 /**
- * The place of a pointer, relative to the smallest element with an id around it: the same element
- * is elsewhere on a phone.
+ * The place of a pointer: a point of the curve or a character of a text, so that it is the same one
+ * in a window of another size. Elsewhere it is relative to the smallest element with an id around
+ * it, which is elsewhere on a phone.
  *
  * @param {PointerEvent} event
+ * @param {import("./curve-places.js").CurvePlaces | null} curve
  * @returns {LecturePointer}
  */
-function placeOf({ target, clientX, clientY }) {
-  const around = /** @type {Element} */ (target).closest?.("[id]");
+function placeOf({ target, clientX, clientY }, curve) {
+  const element = target instanceof Element ? target : document.documentElement;
+  const inside =
+    curve?.at(element, clientX, clientY) ?? textPlaceAt(element, clientX, clientY) ?? null;
+  if (inside) return inside;
+  const around = element.closest("[id]");
   const id = around && /^[\w-]{1,100}$/.test(around.id) ? around.id : null;
   const box = boxOf(id);
-  if (!box) return { target: null, x: 0, y: 0 };
+  if (!box) return { kind: "box", target: null, x: 0, y: 0 };
   return {
+    kind: "box",
     target: id,
     x: share(clientX - box.left, box.width),
     y: share(clientY - box.top, box.height),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import TIMEOUT_S, Window
+from tests.browser.conftest import TIMEOUT_S, Window, eventually, plot_box
 from tests.browser.server_process import Server
 
 
@@ -86,6 +86,63 @@ def waits_for(page: Page, part: str) -> None:
     )
 
 
+# Another presenter, who shows a view after the server has counted its page.
+SECOND_PRESENTER = """
+(view) => {
+  const { id, key } = JSON.parse(sessionStorage.getItem("hurrah-lecture"));
+  const socket = new WebSocket(`ws://${location.host}/ws/lectures/${id}`);
+  const send = (message) => socket.send(JSON.stringify(message));
+  socket.onopen = () => send({ type: "present", key });
+  socket.onmessage = ({ data }) => {
+    if (JSON.parse(data).viewers !== 3) return;
+    socket.onmessage = null;
+    send({ type: "view", view });
+  };
+  window.secondPresenter = socket;
+}
+"""
+
+# The middle of a character of the sample in the window.
+MIDDLE_OF_CHARACTER = """
+(index) => {
+  const text = document.querySelector("#sample-text .prose:not(.prose-fading)");
+  const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode() && index >= walker.currentNode.data.length) {
+    index -= walker.currentNode.data.length;
+  }
+  const range = document.createRange();
+  range.setStart(walker.currentNode, index);
+  range.setEnd(walker.currentNode, index + 1);
+  const { left, top, width, height } = range.getBoundingClientRect();
+  return [left + width / 2, top + height / 2];
+}
+"""
+
+MIDDLE_OF_RING = """
+() => {
+  const { left, top, width, height } =
+    document.querySelector(".lecture-pointer").getBoundingClientRect();
+  return [left + width / 2, top + height / 2];
+}
+"""
+
+
+def expect_ring_at(page: Page, x: float, y: float) -> None:
+    """Wait until the ring around the presenter's pointer is at a place in the window."""
+    expect(page.locator(".lecture-pointer")).to_be_visible()
+    eventually(
+        lambda: page.evaluate(MIDDLE_OF_RING),
+        lambda at: abs(at[0] - x) < 2 and abs(at[1] - y) < 2,
+        f"the ring to be at {x:.0f}, {y:.0f}",
+    )
+
+
+def place_in_plot(page: Page, across: float, down: float) -> tuple[float, float]:
+    """Return a place in the plot of the loss, from shares of its width and height."""
+    box = plot_box(page)
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
 def test_a_viewer_follows_looks_around_and_comes_back(
     own_server: Server, open_window: Callable[..., Window]
 ) -> None:
@@ -103,18 +160,52 @@ def test_a_viewer_follows_looks_around_and_comes_back(
     # A change on the same page is shown without a reload.
     presenter.keyboard.press("l")
     waits_for(viewer, "scale=")
+
+    # Another presenter is no viewer.
+    presenter.evaluate(SECOND_PRESENTER, f"/?run={run}&scale=log&tab=reading")
+    reading = presenter.get_by_role("tab", name="Reading")
+    expect(reading).to_have_attribute("aria-selected", "true")
+    expect(presenter.locator("#lecture-count")).to_have_text("1 viewer")
+    presenter.evaluate("window.secondPresenter.close()")
+    presenter.get_by_role("tab", name="Writing").click()
+    expect(viewer.get_by_role("tab", name="Writing")).to_have_attribute("aria-selected", "true")
+
+    # The pointer is at the same point of the curve and the same character in another window, and
+    # the hall sees the sample at the pointer.
+    viewer.set_viewport_size({"width": 1100, "height": 700})
+    title = viewer.locator("#writing-title")
+    expect(title).to_contain_text("Newest sample")
+    presenter.keyboard.press(".")
+    presenter.mouse.move(*place_in_plot(presenter, 0.4, 0.7))
+    pointed = presenter.locator("#writing-title")
+    expect(pointed).to_contain_text("Sample at update")
+    expect(title).to_have_text(pointed.inner_text())
+    expect_ring_at(viewer, *place_in_plot(viewer, 0.4, 0.7))
+    presenter.locator("#figure-loss").hover()
+    for heading in (pointed, title):
+        expect(heading).to_contain_text("Newest sample")
+    presenter.mouse.move(*presenter.evaluate(MIDDLE_OF_CHARACTER, 150))
+    expect_ring_at(viewer, *viewer.evaluate(MIDDLE_OF_CHARACTER, 150))
+    # Elsewhere it is at the same element.
+    presenter.locator("#figure-loss").hover()
+    box = viewer.locator("#figure-loss").bounding_box()
+    assert box is not None
+    expect_ring_at(viewer, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    presenter.keyboard.press(".")
+    expect(viewer.locator(".lecture-pointer")).to_be_hidden()
+
     presenter.get_by_role("tab", name="Reading").click()
     expect(viewer.get_by_role("tab", name="Reading")).to_have_attribute("aria-selected", "true")
     assert viewer.evaluate("window.sameDocument")
 
-    # The pointer is at the same element.
-    presenter.keyboard.press(".")
-    presenter.locator("#chart").hover()
-    expect(viewer.locator(".lecture-pointer")).to_be_visible()
-    presenter.keyboard.press(".")
-    expect(viewer.locator(".lecture-pointer")).to_be_hidden()
-
-    # A viewer who touches a control is left alone until he follows again.
+    # A viewer who touches a control is left alone until he follows again. A second press on the
+    # button does nothing.
+    viewer.get_by_role("tab", name="Writing").click()
+    expect(state).to_have_text("Looking around")
+    viewer.get_by_role("button", name="Follow the presenter").dblclick()
+    expect(viewer.get_by_role("tab", name="Reading")).to_have_attribute("aria-selected", "true")
+    expect(state).to_have_text("Following the presenter")
+    assert viewer.evaluate("document.documentElement.dataset.projector") is None
     viewer.get_by_role("tab", name="Writing").click()
     expect(state).to_have_text("Looking around")
     presenter.keyboard.press("l")

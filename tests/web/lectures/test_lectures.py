@@ -13,6 +13,9 @@ from server.web.lectures.links import is_reachable
 from tests.serving import LIMIT_S, RunningServer
 
 VIEW = "/inside?run=abc&view=units&unit=0-3"
+IN_BOX = {"kind": "box", "target": "chart", "x": 0.5, "y": 0.25}
+ON_CURVE = {"kind": "curve", "update": 1234.5, "loss": 51.25}
+IN_TEXT = {"kind": "text", "target": "sample-text", "index": 42}
 
 
 class Follower:
@@ -76,9 +79,10 @@ def test_followers_get_the_view_and_the_pointer(server, lecture):
         with Follower(server, lecture["id"], lecture["key"]) as presenter:
             assert early.until("presenters")["presenters"] == 1
             presenter.send(type="view", view=VIEW)
-            presenter.send(type="pointer", pointer={"target": "chart", "x": 0.5, "y": 0.25})
             assert early.until("view")["view"] == VIEW
-            assert early.until("pointer")["pointer"] == {"target": "chart", "x": 0.5, "y": 0.25}
+            for pointer in (IN_BOX, ON_CURVE, IN_TEXT):
+                presenter.send(type="pointer", pointer=pointer)
+                assert early.until("pointer")["pointer"] == pointer
             with Follower(server, lecture["id"].upper()) as late:
                 snapshot = late.until("snapshot")
             assert (snapshot["view"], snapshot["presenters"]) == (VIEW, 1)
@@ -87,6 +91,25 @@ def test_followers_get_the_view_and_the_pointer(server, lecture):
         # Nobody points any more, and the view stays.
         assert early.until("presenters")["presenters"] == 0
         assert early.until("pointer")["pointer"] is None
+
+
+def test_the_pointer_of_a_presenter_ends_with_its_page(server, lecture):
+    def presenting():
+        return Follower(server, lecture["id"], lecture["key"])
+
+    with Follower(server, lecture["id"]) as viewer, presenting() as tablet:
+        tablet.send(type="pointer", pointer=ON_CURVE)
+        assert viewer.until("pointer")["pointer"] == ON_CURVE
+        with presenting() as laptop:
+            laptop.send(type="pointer", pointer=IN_TEXT)
+            assert viewer.until("pointer")["pointer"] == IN_TEXT
+            # Another page takes away its own pointer alone.
+            tablet.send(type="pointer", pointer=None)
+            tablet.send(type="view", view=VIEW)
+            viewer.until("view")
+            with Follower(server, lecture["id"]) as late:
+                assert late.until("snapshot")["pointer"] == IN_TEXT
+        assert viewer.until("pointer")["pointer"] is None
 
 
 def test_the_viewer_link_opens_what_the_presenter_looks_at(server, lecture):
@@ -114,7 +137,13 @@ def test_the_qr_code_is_an_image(server, lecture):
         ([{"type": "present", "key": "wrong"}], 4403),
         (["key", {"type": "view", "view": "//evil.example/"}], 1008),
         (["key", {"type": "view", "view": "/api/runs"}], 1008),
-        (["key", {"type": "pointer", "pointer": {"target": None, "x": 2, "y": 0}}], 1008),
+        (["key", {"type": "pointer", "pointer": IN_BOX | {"x": 2}}], 1008),
+        (["key", {"type": "pointer", "pointer": IN_BOX | {"target": "a b"}}], 1008),
+        (["key", {"type": "pointer", "pointer": ON_CURVE | {"update": -1}}], 1008),
+        (["key", {"type": "pointer", "pointer": ON_CURVE | {"loss": float("nan")}}], 1008),
+        (["key", {"type": "pointer", "pointer": IN_TEXT | {"index": 1.5}}], 1008),
+        (["key", {"type": "pointer", "pointer": IN_TEXT | {"x": 0}}], 1008),
+        (["key", {"type": "pointer", "pointer": {"target": None, "x": 0, "y": 0}}], 1008),
         (["key", {"type": "unknown"}], 1008),
     ],
 )
