@@ -96,6 +96,9 @@ EXCERPT_LINES = 3
 EXCERPT_CHARACTERS = 240
 """Size of the beginning that is shown of a reading."""
 
+FORMATTING_CHARACTERS = 1 << 17
+"""Minimum size of the parts in which formatting codes are searched."""
+
 SIGNATURES = (
     (b"%PDF-", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive (or a Word, EPUB or OpenDocument file)"),
@@ -420,18 +423,20 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
     line_ends = text.count("\r")
     text = text.lstrip("\ufeff")
     if line_ends:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        # In two steps, so that two copies exist at a time and not three.
+        text = text.replace("\r\n", "\n")
+        text = text.replace("\r", "\n")
     if inner_marks := text.count("\ufeff"):
         text = text.replace("\ufeff", "")
     formatting_codes = 0
     if has_controls := find_controls(text):
-        text, formatting_codes = _FORMATTING.subn("", text)
+        text, formatting_codes = _without_formatting(text)
     if not text or (has_controls and "\0" in text):
         return None
     if has_controls and not _is_readable(text):
         if replaced:
             return None
-        worst = Counter(_CONTROL.findall(text)).most_common(1)[0][0]
+        worst = Counter(map(re.Match.group, _CONTROL.finditer(text))).most_common(1)[0][0]
         raise NotTextError(
             f"The file has too many control characters, such as U+{ord(worst):04X},"
             " so it is not plain text."
@@ -451,6 +456,23 @@ def _decode(data: bytes, encoding: str, language: str = "") -> DecodedText | Non
         formatting_codes=formatting_codes,
         doubtful=doubtful,
     )
+
+
+def _without_formatting(text: str) -> tuple[str, int]:
+    """Return the text without formatting codes, and their number.
+
+    No code contains a line end, so the text is searched in parts: a search keeps a string for each
+    piece between two codes.
+    """
+    parts: list[str] = []
+    codes = start = 0
+    while start < len(text):
+        end = text.find("\n", start + FORMATTING_CHARACTERS) + 1 or len(text)
+        part, count = _FORMATTING.subn("", text[start:end])
+        parts.append(part)
+        codes += count
+        start = end
+    return "".join(parts), codes
 
 
 def _characters(data: bytes, encoding: str, language: str) -> tuple[str, int, int]:

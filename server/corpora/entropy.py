@@ -1,13 +1,18 @@
 """Entropy of the characters of a text."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-MAX_TABLE_SIZE = 1 << 24
+MAX_TABLE_SIZE = 1 << 21
 """Maximum number of possible pairs of characters that are counted in one table."""
+
+BLOCK_CHARACTERS = 1 << 20
+"""Size of the parts in which a text is counted, which bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +58,47 @@ def measure_entropy(text: str) -> Entropy:
     C. E. Shannon, "Prediction and Entropy of Printed English", Bell System
     Technical Journal 30 (1951).
     """
-    code_points = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-    counts = np.bincount(code_points)
+    counts = np.zeros(sys.maxunicode + 1, dtype=np.int64)
+    for code_points in _blocks(text):
+        found = np.bincount(code_points)
+        counts[: len(found)] += found
     present = np.flatnonzero(counts)
     index_of = np.zeros(len(counts), dtype=np.int64)
     index_of[present] = np.arange(len(present))
-    indices = index_of[code_points]
-    pairs = _count(indices[:-1] * len(present) + indices[1:], len(present) ** 2)
+    pairs = _count_pairs(text, index_of, len(present))
+    unigram = _entropy(counts)
+    # All but the last character are followed by another one.
+    counts[ord(text[-1])] -= 1
     # Rounding may make an entropy of 0 slightly negative.
-    bigram = max(0.0, _entropy(pairs) - _entropy(np.bincount(indices[:-1])))
-    return Entropy(float(np.log(len(present))), _entropy(counts), bigram)
+    bigram = max(0.0, _entropy(pairs) - _entropy(counts))
+    return Entropy(float(np.log(len(present))), unigram, bigram)
 
 
-def _count(values: npt.NDArray[np.int64], possible: int) -> npt.NDArray[Any]:
-    """Count how often each value below `possible` occurs."""
+def _blocks(text: str, overlap: int = 0) -> Iterator[npt.NDArray[np.uint32]]:
+    """Yield the code points of a text in parts; each has so many characters of the next one."""
+    for start in range(0, len(text), BLOCK_CHARACTERS):
+        part = text[start : start + BLOCK_CHARACTERS + overlap]
+        yield np.frombuffer(part.encode("utf-32-le"), dtype="<u4")
+
+
+def _count_pairs(text: str, index_of: npt.NDArray[np.int64], distinct: int) -> npt.NDArray[Any]:
+    """Count how often each pair of adjacent characters occurs, in the order of their indices."""
+    possible = distinct**2
+    blocks = (index_of[code_points] for code_points in _blocks(text, overlap=1))
+    pairs = (indices[:-1] * distinct + indices[1:] for indices in blocks)
     if possible <= MAX_TABLE_SIZE:
-        return np.bincount(values)
-    return np.unique(values, return_counts=True)[1]
+        counts = np.zeros(possible, dtype=np.int64)
+        for block in pairs:
+            counts += np.bincount(block, minlength=possible)
+        return counts
+    found = np.empty(len(text) - 1, dtype=np.min_scalar_type(possible - 1))
+    start = 0
+    for block in pairs:
+        found[start : start + len(block)] = block
+        start += len(block)
+    found.sort()
+    ends = np.flatnonzero(found[1:] != found[:-1])
+    return np.diff(ends, prepend=-1, append=len(found) - 1)
 
 
 def _entropy(counts: npt.NDArray[Any]) -> float:

@@ -40,6 +40,7 @@ _END = re.compile(
     _FLAGS,
 )
 _EMPTY_LINES = re.compile(r"(?:[^\S\n]*\n)+")
+_VISIBLE = re.compile(r"\S")
 _MENTION = re.compile(r"Project\s+Gutenberg", re.IGNORECASE)
 _START_PHRASES = re.compile(
     r"use\s+of\s+anyone\s+anywhere|small\s+print|plain\s+vanilla\s+electronic\s+texts"
@@ -109,9 +110,22 @@ def find_licence(text: str) -> GutenbergLicence | None:
     end = _book_end(text, start)
     if end <= start or (start == 0 and end == len(text)):
         return None
-    first = text[start:end].lstrip()[:MAX_LINE_CHARACTERS].partition("\n")[0]
-    last = text[start:end].rstrip()[-MAX_LINE_CHARACTERS:].rpartition("\n")[2]
+    visible = _VISIBLE.search(text, start, end)
+    first_at = end if visible is None else visible.start()
+    first = text[first_at : min(first_at + MAX_LINE_CHARACTERS, end)].partition("\n")[0]
+    last_end = _end_of_visible(text, start, end)
+    last = text[max(start, last_end - MAX_LINE_CHARACTERS) : last_end].rpartition("\n")[2]
     return GutenbergLicence(start, len(text) - end, first, last)
+
+
+def _end_of_visible(text: str, start: int, end: int) -> int:
+    """Return where `text[start:end]` ends without its last white space; makes no large copy."""
+    while end > start:
+        begin = max(start, end - MAX_END_CHARACTERS)
+        if kept := len(text[begin:end].rstrip()):
+            return begin + kept
+        end = begin
+    return start
 
 
 def without_licence(text: str, licence: GutenbergLicence) -> str:

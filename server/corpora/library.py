@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -295,6 +295,8 @@ class CorpusLibrary:
             raise CorpusTooShortError(f"The text has no characters; {_REQUIREMENT}")
         decoded = decode_text(data, encoding)
         text, repairs = decoded.text, decoded.repairs
+        # A text may take 80 MB, so no copy is kept longer than it is needed.
+        decoded = replace(decoded, text="")
         licence = find_licence(text)
         if licence is not None and leave_out_licence:
             text, repairs = without_licence(text, licence), (*repairs, licence.repair)
@@ -358,8 +360,8 @@ class CorpusLibrary:
         incomplete = self._directory / f"{_INCOMPLETE}{corpus.id}"
         try:
             incomplete.mkdir()
-            _write(incomplete / "text.txt", text.encode("utf-8"))
-            _write(incomplete / "corpus.json", _to_bytes(corpus))
+            _write(incomplete / "text.txt", (piece.encode() for piece in slices(text)))
+            _write(incomplete / "corpus.json", [_to_bytes(corpus)])
             sync_directory(incomplete)
             incomplete.rename(self._directory / corpus.id)
         except OSError:
@@ -449,11 +451,14 @@ def display_name(name: str | None) -> str:
 
 def describe(text: str, corpus_id: str) -> Corpus:
     """Describe a text; the name, the licence and the origin are defaults."""
+    distinct: set[str] = set()
+    for piece in slices(text):
+        distinct.update(piece)
     return Corpus(
         id=corpus_id,
         name="",
         characters=len(text),
-        distinct=len(set().union(*map(set, slices(text)))),
+        distinct=len(distinct),
         words=count_words(text),
         shipped=False,
         licence=None,
@@ -486,9 +491,9 @@ def _to_bytes(corpus: Corpus) -> bytes:
     return json.dumps(corpus.to_json(), ensure_ascii=False, indent=2).encode("utf-8")
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, parts: Iterable[bytes]) -> None:
     """Write a file durably."""
     with path.open("wb") as file:
-        file.write(data)
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
+from typing import Any
 
 import regex
 
@@ -43,6 +45,11 @@ TITLE_SHARE = 0.6
 PAIR_SHARE = 0.75
 """If a pair has at least this share of a name's occurrences, the pair is the name."""
 
+MAX_COUNTED = 1 << 18
+"""Number of distinct words or pairs that are counted. It bounds the memory for a long text; with
+more, the rarest are left out, which are not names.
+"""
+
 _JOINED_LETTER = rf"{IDEOGRAPHS_AND_KANA}|{UNSPACED_LETTERS}|\p{{Hangul}}"
 """A letter of a script in which other words may follow directly.
 
@@ -77,76 +84,101 @@ def find_names(text: str, limit: int = DEFAULT_LIMIT) -> list[str]:
     list[str]
         The names, the most frequent first.
     """
-    pairs, leading, lower = _count(text)
-    names = _capitalised_names(pairs, lower)
-    words = {word for _, word in pairs}
+    counts = _count(text)
+    names = _capitalised_names(counts)
+    leading = counts.leading
     found = Counter({word: n for word, n in names.items() if leading[word] < TITLE_SHARE * n})
-    for (first, second), count in pairs.items():
-        if first in words:
-            absorbed = [
-                name for name in (first, second) if count >= PAIR_SHARE * names.get(name, inf)
-            ]
-            for name in absorbed:
-                found[f"{first} {second}"] = count
-                found.pop(name, None)
+    for (first, second), count in counts.pairs.items():
+        absorbed = [name for name in (first, second) if count >= PAIR_SHARE * names.get(name, inf)]
+        for name in absorbed:
+            found[f"{first} {second}"] = count
+            found.pop(name, None)
     return [name for name, _ in found.most_common(limit)]
 
 
-def _capitalised_names(pairs: Counter[tuple[str, str]], lower: Counter[str]) -> dict[str, int]:
-    """Return the names, including titles, and the number of occurrences of each."""
-    total: Counter[str] = Counter()
-    inside: Counter[str] = Counter()
-    for (before, word), count in pairs.items():
-        total[word] += count
-        if before[0].isalpha() or before in {",", ";"}:
-            inside[word] += count
+@dataclass
+class _WordCounts:
+    """How often words occur.
 
-    capitalised = inside.total()
-    uncapitalised = sum(count for word, count in lower.items() if word[0].isalpha())
-    is_frequent = capitalised > NOUNS_SHARE * (capitalised + uncapitalised)
+    Attributes
+    ----------
+    total, inside : Counter
+        Capitalised words, and those of them inside sentences.
+    leading : Counter
+        Capitalised words before another one or before a full stop, which often ends an abbreviated
+        title.
+    pairs : Counter
+        Two adjacent capitalised words.
+    lower : Counter
+        All other tokens.
+    all_inside, all_lower : int
+        Number of capitalised words inside sentences, and of words in lower case.
+    """
+
+    total: Counter[str] = field(default_factory=Counter)
+    inside: Counter[str] = field(default_factory=Counter)
+    leading: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lower: Counter[str] = field(default_factory=Counter)
+    all_inside: int = 0
+    all_lower: int = 0
+
+
+def _capitalised_names(counts: _WordCounts) -> dict[str, int]:
+    """Return the names, including titles, and the number of occurrences of each."""
+    inside, lower = counts.inside, counts.lower
+    is_frequent = counts.all_inside > NOUNS_SHARE * (counts.all_inside + counts.all_lower)
     nouns_are_capitalised = is_frequent and len(inside) >= NOUNS_DISTINCT
     opening_share = OPENING_SHARE if nouns_are_capitalised else 0.0
     return {
         word: count
-        for word, count in total.items()
+        for word, count in counts.total.items()
         if inside[word] >= max(2, MID_SENTENCE_SHARE * count)
         and lower[word.lower()] <= LOWER_CASE_SHARE * count
         and count - inside[word] >= opening_share * count
     }
 
 
-def _count(text: str) -> tuple[Counter[tuple[str, str]], Counter[str], Counter[str]]:
-    """Count words by case.
-
-    Returns
-    -------
-    tuple of Counter
-        Capitalised words with the token before each; tokens before a
-        capitalised word or a full stop, which often ends an abbreviated title;
-        words in lower case.
-    """
-    pairs: Counter[tuple[str, str]] = Counter()
-    leading: Counter[str] = Counter()
-    lower: Counter[str] = Counter()
-    for (before, after), count in _bigrams(text).items():
-        if _is_capitalised(after):
-            pairs[before, after] += count
-            leading[before] += count
-        elif after == ".":
-            leading[before] += count
-        else:
-            lower[after] += count
-    return pairs, leading, lower
-
-
-def _bigrams(text: str) -> Counter[tuple[str, str]]:
-    """Count pairs of adjacent words or punctuation marks, in the order of the text."""
-    found: Counter[tuple[str, str]] = Counter()
+def _count(text: str) -> _WordCounts:
+    """Count the words of a text, in their order."""
+    counts = _WordCounts()
     last = "."
     for tokens in find_all(_NAME_OR_MARK, text):
-        found.update(pairwise([last, *tokens]))
+        _count_slice(Counter(pairwise([last, *tokens])), counts)
         last = tokens[-1] if tokens else last
-    return found
+        for counter in (counts.total, counts.inside, counts.leading, counts.pairs, counts.lower):
+            _leave_out_rare(counter)
+    return counts
+
+
+def _count_slice(found: Counter[tuple[str, str]], counts: _WordCounts) -> None:
+    """Add pairs of adjacent tokens to the counts."""
+    capitalised = {word: _is_capitalised(word) for pair in found for word in pair}
+    for (before, after), count in found.items():
+        if capitalised[after]:
+            counts.total[after] += count
+            if before[0].isalpha() or before in {",", ";"}:
+                counts.inside[after] += count
+                counts.all_inside += count
+            if capitalised[before]:
+                counts.pairs[before, after] += count
+                counts.leading[before] += count
+        elif after == ".":
+            if capitalised[before]:
+                counts.leading[before] += count
+        else:
+            counts.lower[after] += count
+            if after[0].isalpha():
+                counts.all_lower += count
+
+
+def _leave_out_rare(counter: Counter[Any]) -> None:
+    """Delete the rarest entries of a counter with more than `MAX_COUNTED`."""
+    least = 1
+    while len(counter) > MAX_COUNTED:
+        least += 1
+        for key in [key for key, count in counter.items() if count < least]:
+            del counter[key]
 
 
 def _is_capitalised(word: str) -> bool:

@@ -17,7 +17,7 @@ __all__ = ["Uploads"]
 class Uploads:
     """Adds texts to the library.
 
-    Texts are added one at a time, because decoding and describing one takes more than ten times its
+    Texts are added one at a time, because decoding and describing one takes up to nine times its
     size in memory.
 
     Parameters

@@ -21,6 +21,7 @@ from server.corpora.decoding import (
     UnknownEncodingError,
     decode_text,
 )
+from server.corpora.encodings import wide_encodings
 from server.corpora.encodings.encoding_detection import rank_encodings
 
 _LINES = Path(__file__).with_name("passages.txt").read_text(encoding="utf-8").splitlines()
@@ -593,6 +594,27 @@ def test_byte_order_marks_inside_the_text_are_removed(encoding):
     decoded = decode_text((text + "\ufeff" + text + "\ufeff\n").encode(encoding))
     assert decoded.text == text + text + "\n"
     assert "2 byte-order marks inside the text removed" in decoded.repairs
+
+
+def test_formatting_codes_are_removed_from_each_part_of_a_text(monkeypatch):
+    text = "".join(f"\x1b[1m{i}\x1b[0m and \x0302,05more\x03, o\x08over.\n" for i in range(99))
+    whole = decode_text(text.encode())
+    monkeypatch.setattr(decoding, "FORMATTING_CHARACTERS", 1)
+    assert decode_text(text.encode()) == whole
+    assert whole.formatting_codes == 99 * 5
+    assert whole.text.startswith("0 and more, over.\n1 and more, over.\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("lost", [(), (700,), (301, 802, 1_103)])
+def test_a_wide_encoding_is_read_in_parts(monkeypatch, encoding, lost):
+    data = bytearray((PASSAGES["German"] * 8).encode(encoding))
+    for at in reversed(lost):
+        del data[at]
+    whole = decode_text(bytes(data), encoding)
+    monkeypatch.setattr(wide_encodings, "COUNTED_BYTES", 4 * wide_encodings.BLOCK_UNITS)
+    assert decode_text(bytes(data), encoding) == whole
+    assert bool(whole.replaced) == bool(lost)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])

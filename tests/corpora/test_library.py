@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,22 @@ def _described_once():
 @pytest.fixture
 def library(shipped_dir, tmp_path):
     return CorpusLibrary(shipped_dir, tmp_path)
+
+
+def test_a_long_text_takes_little_more_memory_than_its_characters(library):
+    # One character of four bytes makes all of them take four, as does one emoji in a novel.
+    text = "\U0001f600" + ("abcd" * 30 + "\r\n") * 40_000
+    data = text.encode()
+    tracemalloc.start()
+    try:
+        corpus = library.add(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert corpus.repairs == ("40,000 line ends normalised",)
+    # Two copies of the characters, and the parts in which they are counted.
+    limit = 2 * 4 * len(text) + 40_000_000
+    assert peak < limit
 
 
 def test_the_shipped_texts_match_their_checksums(shipped_dir):
@@ -239,6 +256,7 @@ def test_an_unreadable_description_hides_only_its_corpus(
 
 ADD_FOREVER = """
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from server.corpora.library import CorpusLibrary

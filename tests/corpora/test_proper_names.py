@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.corpora import proper_names
 from server.corpora.proper_names import find_names, find_words
 
 
@@ -23,6 +24,19 @@ def test_ordinary_words_are_not_names(saltmere):
 def test_the_limit(saltmere):
     assert find_names(saltmere, limit=3) == find_names(saltmere)[:3]
     assert find_names(saltmere, limit=0) == []
+
+
+def test_rare_words_of_a_text_with_very_many_are_not_kept(monkeypatch, saltmere):
+    monkeypatch.setattr(proper_names, "MAX_COUNTED", 3_000)
+    rare = "".join(
+        f"\n{chr(0x4E00 + i)}a {chr(0x4E00 + i)}b Q{chr(0x4E00 + i)}." for i in range(9_000)
+    )
+    text = saltmere + rare
+    assert find_names(text)[:4] == ["Orla", "Tobin", "Hester", "Cassius"]
+    counts = proper_names._count(text)
+    counters = (counts.total, counts.inside, counts.leading, counts.pairs, counts.lower)
+    assert max(map(len, counters)) <= 3_000
+    assert counts.all_lower > 18_000
 
 
 @pytest.mark.parametrize(

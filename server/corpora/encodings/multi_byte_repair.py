@@ -6,7 +6,7 @@ and invalid bytes in the most plausible way.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 
 __all__ = ["CHARACTER_BYTES", "decode_damaged"]
@@ -65,6 +65,7 @@ def decode_damaged(
             continue
         except UnicodeDecodeError:
             pass
+        decoded: list[str] = []
         for segment in _SEGMENT.findall(chunk):
             try:
                 part = segment.decode(encoding)
@@ -75,21 +76,20 @@ def decode_damaged(
                     limit_bytes -= len(segment)
                     part = _most_plausible(segment, encoding, cost, costs)
                 replaced += part.count("\ufffd")
-            parts.append(part)
+            decoded.append(part)
+        parts.append("".join(decoded))
     return "".join(parts), replaced
 
 
-def _chunks(data: bytes) -> list[bytes]:
+def _chunks(data: bytes) -> Iterator[bytes]:
     """Divide the data at bytes that are no part of a multi-byte character."""
     boundary = re.compile(rb"[\x00-\x2f]")
-    chunks = []
     start = 0
     while start < len(data):
         found = boundary.search(data, start + CHUNK_BYTES)
         end = found.start() if found else len(data)
-        chunks.append(data[start:end])
+        yield data[start:end]
         start = end
-    return chunks
 
 
 def _most_plausible(

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -24,6 +25,9 @@ MAX_IMPLAUSIBLE_SHARE = 0.05
 
 MAX_MEAN_COST = 6.5
 """With a higher mean cost of its characters in nats, an encoding is rejected."""
+
+COUNTED_BYTES = 1 << 18
+"""Size of the parts in which costs are computed; a multiple of the size of a block."""
 
 BLOCK_UNITS = 32
 """Number of units that are shifted or not together; then the exact place is found."""
@@ -111,9 +115,11 @@ def decode_wide(data: bytes, encoding: str) -> tuple[str, int]:
     width = int(WIDE_ENCODINGS[encoding][-1])
     try:
         text = data.decode(encoding)
-        if not np.any(_unit_costs(data, WIDE_ENCODINGS[encoding]) >= _IMPLAUSIBLE):
+        blocks = _cost_blocks(data, WIDE_ENCODINGS[encoding])
+        if not any(np.any(costs >= _IMPLAUSIBLE) for costs in blocks):
             return text, 0
         invalid_before = text.count("\ufffd")
+        del text
     except UnicodeDecodeError:
         invalid_before = 0
     parts = _aligned(data, encoding)
@@ -130,12 +136,11 @@ def _aligned(data: bytes, encoding: str) -> list[bytes]:
     count = len(data) // width - 1
     if count < 1:
         return [data]
-    by_shift = np.stack([_unit_costs(data[s : s + count * width], unit) for s in range(width)])
+    by_shift = [_block_costs(data, s, s + count * width, unit) for s in range(width)]
     starts = np.arange(0, count, BLOCK_UNITS)
-    blocks = np.add.reduceat(by_shift, starts, axis=1).T.tolist()
     total = [0.0] + [_SHIFT] * (width - 1)
     origins: list[list[int]] = []
-    for costs in blocks:
+    for costs in zip(*by_shift, strict=True):
         cheapest = min(range(width), key=total.__getitem__)
         switched = total[cheapest] + _SHIFT
         origin = [s if total[s] <= switched else cheapest for s in range(width)]
@@ -157,7 +162,11 @@ def _aligned(data: bytes, encoding: str) -> list[bytes]:
             continue
         low = int(starts[block - 1])
         high = min(low + 2 * BLOCK_UNITS, count)
-        gain = by_shift[current, low:high] - by_shift[following, low:high]
+        kept, shifted = (
+            _unit_costs(data[s + low * width : s + high * width], unit)
+            for s in (current, following)
+        )
+        gain = kept - shifted
         at = low + int(np.argmin(np.concatenate(([0.0], np.cumsum(gain)))))
         end = at * width + current
         parts.append(data[begin:end])
@@ -165,6 +174,22 @@ def _aligned(data: bytes, encoding: str) -> list[bytes]:
         begin = at * width + following + (width if following < current else 0)
         current = following
     return [*parts, data[begin:]]
+
+
+def _block_costs(data: bytes, begin: int, end: int, unit: str) -> list[float]:
+    """Return the cost of each `BLOCK_UNITS` units from one position to another."""
+    found: list[float] = []
+    for costs in _cost_blocks(data, unit, begin, end):
+        found += np.add.reduceat(costs, np.arange(0, len(costs), BLOCK_UNITS)).tolist()
+    return found
+
+
+def _cost_blocks(data: bytes, unit: str, begin: int = 0, end: int | None = None) -> Iterator[Costs]:
+    """Yield `_unit_costs` from one position to another, in parts, which take less memory."""
+    end = len(data) if end is None else end
+    for at in range(begin, end, COUNTED_BYTES):
+        if len(costs := _unit_costs(data[at : min(at + COUNTED_BYTES, end)], unit)):
+            yield costs
 
 
 def _unit_costs(data: bytes, unit: str) -> Costs:
