@@ -93,7 +93,7 @@ def test_a_dead_worker_a_stopped_server_and_a_killed_one_are_reported_and_surviv
     own_server.start()
     window = open_window(clock=True)
     window.expect_errors(*WHILE_AWAY)
-    page = window.open(own_server, own_server.create_run(pace=20, max_updates=None))
+    page = window.open(own_server, own_server.create_run(pace=4, max_updates=None))
     expect_current(page)
     notice, word = page.locator("#notice"), page.locator("#connection-word")
 
@@ -254,7 +254,7 @@ def test_a_run_paused_by_a_full_disk_and_a_queued_run_say_why(
     own_server.environment["HURRAH_MAX_STORED_BYTES"] = str(limit)
     own_server.environment["HURRAH_MAX_TRAINING_RUNS"] = "1"
     own_server.start()
-    first = own_server.create_run(name="The first", pace=20, max_updates=None)
+    first = own_server.create_run(name="The first", pace=4, max_updates=None)
     page = window.open(own_server, first)
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
     ballast = own_server.data_dir / "ballast"
@@ -268,7 +268,7 @@ def test_a_run_paused_by_a_full_disk_and_a_queued_run_say_why(
     before = figure(page, "update")
     eventually(lambda: figure(page, "update"), lambda update: update > before, "it to go on")
 
-    waits = own_server.create_run(name="The second", max_updates=None, pace=20)
+    waits = own_server.create_run(name="The second", max_updates=None, pace=4)
     page.goto(f"{own_server.url}?run={waits}")
     expect(notice).to_contain_text("Queued behind “The first”")
     expect(page.locator("#sample-about")).to_contain_text("Nothing is written yet")
@@ -362,7 +362,7 @@ def after_a_poll(page: Page, shown: Callable[[], bool], what: str) -> None:
 def test_a_proxy_without_websockets_is_named(server: Server, open_window: OpenWindow) -> None:
     window = open_window(clock=True)
     window.expect_errors(*WHILE_AWAY)
-    run = server.create_run(pace=20, max_updates=None)
+    run = server.create_run(pace=4, max_updates=None)
     page = window.page
     page.route_web_socket("**/ws/**", lambda socket: socket.close(code=1011))
     page.goto(f"{server.url}?run={run}")
@@ -383,7 +383,7 @@ def test_a_server_clock_that_is_set_leaves_no_impossible_latency(
 ) -> None:
     window = open_window()
     page = window.page
-    run = server.create_run(pace=20, max_updates=None)
+    run = server.create_run(pace=4, max_updates=None)
     set_by_s = 0.0
 
     def forward(socket: WebSocketRoute) -> None:

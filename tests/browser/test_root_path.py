@@ -30,7 +30,7 @@ def test_everything_is_under_the_prefix(own_server: Server, window: Window) -> N
     own_server.environment["HURRAH_ROOT_PATH"] = PREFIX
     own_server.start()
     corpus = own_server.call("GET", "corpora")[0]["id"]
-    spec = {"corpus": corpus, "hidden_size": 8, "pace": 200}
+    spec = {"corpus": corpus, "hidden_size": 8, "pace": 2}
     run = own_server.create_run(name="The watched one", max_updates=None, **spec)
     own_server.create_run(name="A newer one", paused=True, **spec)
     page = window.page

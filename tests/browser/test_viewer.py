@@ -76,7 +76,7 @@ def test_the_demo_run_trains_and_a_viewer_sees_everything_and_changes_nothing(
         lambda: own_server.call("GET", f"runs/{ended}")["state"], "finished".__eq__, "the end"
     )
     for name in "abc":
-        own_server.create_run(name=name, pace=10, max_updates=None, hidden_size=8)
+        own_server.create_run(name=name, pace=2, max_updates=None, hidden_size=8)
     viewer.locator("#run-switch").click()
     expect(viewer.locator(".run-row .run-name").first).to_have_text("a")
     expect(viewer.locator(".run-row")).to_have_count(5)
@@ -147,7 +147,7 @@ def test_the_operators_link_also_works_from_another_site(
 ) -> None:
     own_server.token = TOKEN
     own_server.start()
-    own_server.create_run(pace=20, max_updates=None)
+    own_server.create_run(pace=4, max_updates=None)
     page = open_window().page
     # For a browser these are two sites.
     page.goto(own_server.url.replace("127.0.0.1", "localhost"))

@@ -190,7 +190,7 @@ def test_a_network_that_is_too_large_for_a_page_is_told_before(
 def test_every_control_has_a_shortcut_and_escape_closes_a_popover_after_one(
     server: Server, lasting_window: Window
 ) -> None:
-    page = lasting_window.open(server, server.create_run(pace=10, max_updates=None, hidden_size=8))
+    page = lasting_window.open(server, server.create_run(pace=2, max_updates=None, hidden_size=8))
     eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
     page.keyboard.press("Space")
     update = paused_at(page)

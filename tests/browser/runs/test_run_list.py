@@ -137,7 +137,7 @@ def test_waiting_runs_are_moved_by_keyboard_other_windows_follow_and_refusals_ar
     # "a" trains, the others wait.
     own_server.environment["HURRAH_MAX_TRAINING_RUNS"] = "1"
     own_server.start()
-    spec = {"pace": 10, "max_updates": None, "hidden_size": 8}
+    spec = {"pace": 1, "max_updates": None, "hidden_size": 8}
     ids = {name: own_server.create_run(name=name, **spec) for name in "abcd"}
     window = open_window()
     window.expect_errors("status of 409", "status of 404", "ERR_FAILED")
