@@ -11,6 +11,8 @@ const FROM_VALIDATION =
 const NEEDED =
   "This run was trained on its whole text: paste a passage that it has not seen. It may use only" +
   " the characters of that text.";
+const BEST = "The best model of this run plays.";
+const UNTRAINED = "This network has made no update yet. It guesses at chance.";
 const GUESSED = "The last characters are guessed, one in each round.";
 
 export function mountSetup() {
@@ -52,6 +54,7 @@ class Setup {
   #describe() {
     const run = this.#runs.find(({ id }) => id === this.#run.value);
     const passage = run?.spec.validation_fraction ? FROM_VALIDATION : NEEDED;
+    setText(find("#hint-guess-run"), run?.update === 0 ? UNTRAINED : BEST);
     setText(find("#hint-guess-passage"), run ? `${passage} ${GUESSED}` : "");
   }
 

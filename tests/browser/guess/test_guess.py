@@ -106,12 +106,20 @@ def test_a_player_guesses_beside_a_hall(
     server: Server, keep_run: Callable[..., str], open_window: Callable[..., Window]
 ) -> None:
     run = keep_run(updates=50, hidden_size=10, sample_every=50, validation_fraction=0.1)
+    untrained = server.create_run(hidden_size=8, paused=True, max_updates=None)
     presenting, playing = open_window(viewport=PROJECTOR), open_window(viewport=PHONE)
     presenter, player = presenting.page, playing.page
     presenter.goto(f"{server.url}guess?run={run}")
     presenting.expect_errors("422")
 
     assert grave_findings(presenter) == []
+
+    # A network without an update may play, with a warning.
+    network, hint = presenter.get_by_label("Network"), presenter.locator("#hint-guess-run")
+    network.select_option(untrained)
+    expect(hint).to_contain_text("no update yet. It guesses at chance.")
+    network.select_option(run)
+    expect(hint).to_have_text("The best model of this run plays.")
 
     # A passage that cannot be played gets a sentence at its field.
     passage = presenter.get_by_label("Passage", exact=True)
