@@ -6,6 +6,7 @@ import { ServerClock } from "./net/server-clock.js";
 import { fetchVisibleSamples } from "./writing/sample-loader.js";
 import { fetchDetailOnZoom, fetchShortRun, fetchSmoothed } from "./curve/detail-loader.js";
 import { find, rooted } from "./lib/dom.js";
+import { lastUpdate } from "./curve/loss-curve.js";
 import { fetchLossByPosition } from "./reading/position-loader.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { fetchReadings } from "./reading/reading-loader.js";
@@ -183,23 +184,34 @@ fetchSeedBand(store);
 mountThemeToggle();
 mountLesson();
 mountTerms();
+const canStep = ({ operator, run }) =>
+  operator && (run?.state === "running" || run?.state === "paused");
 mountTour(store, [
   {
     label: "Pause, and make one step",
     then: "The training is paused. Press Step again, and look at the update and the last dot.",
-    isPossible: ({ operator, run }) =>
-      operator && (run?.state === "running" || run?.state === "paused"),
+    isPossible: canStep,
     run: () => runControls.pauseAndStep(),
   },
   {
+    label: "See which characters were hard to guess",
+    then: "The stronger the colour of a character, the harder it was to guess.",
+    isPossible: (state) => !canStep(state) && lastUpdate(state.curve) > 0,
+    run: () => {
+      store.dispatch({ type: "sideTab", sideTab: "reading" });
+      find("#reading-title").scrollIntoView({ block: "center" });
+    },
+  },
+  {
     label: "Let it write at two temperatures",
-    then: "The same network, careful on the left and bold on the right.",
+    then: "The same network twice: the first text is careful, the second one is bold.",
     isPossible: ({ run }) => run !== null,
     run: () => store.dispatch({ type: "passage", passage: TWO_TEMPERATURES }),
   },
   {
     label: "Go back to its first writing",
-    then: "This is the first sample. Press → to go on, and watch spaces and words appear.",
+    then:
+      "This is the first sample. Drag the slider, or press →, and watch spaces and words appear.",
     isPossible: ({ samples }) => samples.length > 1,
     run: () => timeline.goTo(0),
   },

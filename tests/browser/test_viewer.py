@@ -44,6 +44,12 @@ def test_the_demo_run_trains_and_a_viewer_sees_everything_and_changes_nothing(
     # The rest of the test needs no run that trains, and no operator.
     operator.page.locator("#pause").click()
     expect(viewer.locator("#notice")).to_contain_text("Paused at update")
+    # There is something else to try in place of a step, which only the operator can make.
+    viewer.locator("#help").click()
+    viewer.locator("#tour-try").click()
+    viewer.get_by_role("button", name="See which characters were hard to guess").click()
+    expect(viewer.locator("#reading-excerpt")).not_to_be_empty()
+    viewer.locator("#tab-writing").click()
     operator.page.close()
 
     # A link with settings opens the form, to look at.

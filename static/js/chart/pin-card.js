@@ -124,6 +124,7 @@ export class PinCard {
     const away = iconButton("close", "Back to live", () =>
       this.#store.dispatch({ type: "pin", update: null }),
     );
+    away.id = "pin-away";
     return el(
       "div",
       { class: "pin-words" },

@@ -56,7 +56,7 @@ const STOPS = [
 const TRY = {
   about: null,
   title: "Now play",
-  text: "Try one of these, or point at a word such as “smooth loss” to see what it means.",
+  text: "Try one of these, or press a word such as “smooth loss” to see what it means.",
 };
 
 /**

@@ -46,7 +46,7 @@ const GROUPS = {
     group(
       "time",
       "Timeline of the samples",
-      ".timeline, #text-mode, #earlier",
+      ".timeline, #text-mode, #earlier, #pin-away",
       ["ArrowLeft", "ArrowRight", "Home", "End", "d"],
     ),
     group("tabs", "Tabs Writing and Reading", "#card-tabs"),
@@ -58,6 +58,7 @@ const GROUPS = {
       ".curve-tabs, .quick-scale, .switches > .anchor:not(:has(> #export-open)), #follow",
       ["f", "l", "+", "=", "-"],
     ),
+    group("metrics", "Charts of the metrics", ".metrics-corner, #metric-charts"),
     group("notes", "Notes", "#pin-card .button-small:has(> kbd)", ["m"]),
     group(
       "export",

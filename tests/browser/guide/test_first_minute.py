@@ -50,8 +50,9 @@ def test_the_tour_leads_over_the_page_once_and_comes_back_only_when_asked_for(
     expect(page.locator("#legend")).to_contain_text("simple guesses", use_inner_text=True)
     shown = page.locator("body").inner_text() + (page.locator("#keys").text_content() or "")
     shown += words_of_the_tour(page)
-    # The run has ended: it cannot be paused.
-    expect(starters).to_have_text([re.compile("temperatures"), re.compile("first writing")])
+    # The run has ended: it cannot be paused. There are three things to try even so.
+    labels = [re.compile(words) for words in ("hard to guess", "temperatures", "first writing")]
+    expect(starters).to_have_text(labels)
     assert grave_findings(page, "#tour") == []
     starters.last.click()
     expect(page.locator("#writing-title")).to_have_text("Sample before the first update")
@@ -80,7 +81,22 @@ def test_the_tour_leads_over_the_page_once_and_comes_back_only_when_asked_for(
     page.locator("#tour-try").click()
     expect(starters.first).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.locator("#reading-excerpt")).not_to_be_empty()
+    expect(page.locator("#toasts")).to_contain_text("The stronger the colour of a character")
+    page.locator("#card-tabs").get_by_text("Writing").click()
+    page.locator("#help").click()
+    page.locator("#tour-try").click()
+    starters.nth(1).click()
     expect(page.locator("#passage-source")).to_contain_text("best model")
+    # The hint holds for texts beside and below each other, and covers none on a phone.
+    expect(page.locator("#toasts")).to_contain_text("The same network twice: the first text is")
+    page.set_viewport_size(SIZES[0])
+    toast = page.locator(".toast").last.bounding_box()
+    text = page.locator("#passage-text").bounding_box()
+    assert toast is not None
+    assert text is not None
+    assert toast["y"] >= text["y"] + text["height"]
+    page.set_viewport_size(SIZES[-1])
     page.locator("#passage-close").click()
     expect_terms_to_be_explained(page)
 

@@ -74,7 +74,9 @@ def test_a_lesson_is_made_followed_to_another_page_folded_and_left(
 ) -> None:
     page = lasting_window.open(server, run, "&at=500")
     expect(page.locator("#writing-title")).to_have_text("Sample at update 500")
-    link = _make_link(page, ["new-run", "time", "tabs"])
+    for shown in ("#pin-away", "#metrics-open"):
+        expect(page.locator(shown)).to_be_visible()
+    link = _make_link(page, ["new-run", "time", "tabs", "metrics"])
     assert f"?run={run}&" in link
     assert "at=500#lesson=" in link
     expect(page.locator("#lesson-preview-text p")).to_have_count(2)
@@ -91,7 +93,8 @@ def test_a_lesson_is_made_followed_to_another_page_folded_and_left(
     expect(panel).to_contain_text("<b>Then</b> answer.")
     expect(panel.get_by_role("link")).to_have_attribute("href", "https://example.org/a?b=1")
     expect(page.locator("#tour")).to_be_hidden()
-    for hidden in ("#new-run", ".timeline", "#card-tabs"):
+    expect(page.locator("#pin-card")).to_contain_text("update 500")
+    for hidden in ("#new-run", ".timeline", "#card-tabs", "#pin-away", "#metrics-open"):
         expect(page.locator(hidden)).to_be_hidden()
     expect(page.locator("#write")).to_be_visible()
     # The keys of hidden controls do nothing, and their rows are not in the list.
