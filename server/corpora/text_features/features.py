@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -83,13 +84,13 @@ class TextFeatures:
     ----------
     names : list of str
         The name of each of the F features, such as "inside quotation marks".
-    values : list of ndarray of shape (F, n), float32
+    values : list of ndarray of shape (F, n), uint16
         For each stretch of n characters: 1 where the feature holds and 0 elsewhere, or a number of
         characters.
     """
 
     names: list[str]
-    values: list[NDArray[np.float32]]
+    values: list[NDArray[np.uint16]]
 
 
 def text_features(stretches: Sequence[Stretch]) -> TextFeatures:
@@ -119,11 +120,12 @@ def text_features(stretches: Sequence[Stretch]) -> TextFeatures:
     for name in found[0]:
         values = [features[name] for features in found if name in features]
         if len(values) == len(found) and all(map(_occurs_often, values)):
-            names.setdefault(b"".join(each.tobytes() for each in values), name)
+            content = hashlib.sha256(b"".join(each.tobytes() for each in values))
+            names.setdefault(content.digest(), name)
     return TextFeatures(
         list(names.values()),
         [
-            np.array([features[name] for name in names.values()], dtype=np.float32).reshape(
+            np.array([features[name] for name in names.values()], dtype=np.uint16).reshape(
                 len(names), stretch.end - stretch.start
             )
             for features, stretch in zip(found, stretches, strict=True)

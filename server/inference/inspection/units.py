@@ -18,12 +18,14 @@ from server.inference.inspection.messages import FindUnits, ReadUnitHistory
 from server.rnn.architecture import Architecture
 from server.rnn.inspection.correlation import (
     correlate,
+    correlations,
     find_followed,
     standardise,
     untrained_scale,
 )
 from server.rnn.inspection.series import cut_parts, read_parts, read_series
 from server.rnn.inspection.untrained import untrained_model
+from server.rnn.model import Model
 from server.rnn.training.settings import TrainerSettings
 from server.rnn.vocabulary import Vocabulary
 
@@ -88,8 +90,7 @@ class _Texts:
         How many characters come before each stretch.
     names : list of str
         The names of the features.
-    features : list of ndarray of float32, shape (features, n)
-        Standardised.
+    features : list of ndarray of uint16, shape (features, n)
     history_parts : ndarray of int, shape (parts, warm_up + length)
         Some parts of the second stretch, each with the characters before it.
     history_features : ndarray of float32, shape (features, at most parts length)
@@ -100,7 +101,7 @@ class _Texts:
     indices: list[NDArray[np.integer]]
     warm_up: list[int]
     names: list[str]
-    features: list[Floats]
+    features: list[NDArray[np.uint16]]
     history_parts: NDArray[np.integer]
     history_features: Floats
 
@@ -135,7 +136,7 @@ class UnitReader:
             command.path, command.which, command.corpus_path, command.spec, keep=False
         )
         first, second = (
-            correlate(standardise(read_series(model, indices, warm_up)), features)
+            correlate(_standardised_series(model, indices, warm_up), features)
             for indices, warm_up, features in zip(
                 texts.indices, texts.warm_up, texts.features, strict=True
             )
@@ -227,8 +228,10 @@ class UnitReader:
                 untrained = untrained_model(
                     sizes.vocabulary_size, replace(settings, seed=UNTRAINED_SEED + number)
                 )
-                series = standardise(read_series(untrained, texts.indices[0], texts.warm_up[0]))
-                r = series @ texts.features[0].T
+                r = correlations(
+                    _standardised_series(untrained, texts.indices[0], texts.warm_up[0]),
+                    texts.features[0],
+                )
                 found.append(r.reshape(sizes.layers, sizes.hidden_size, -1))
             self._scales[key] = np.stack(
                 [untrained_scale(layer) for layer in np.concatenate(found, axis=1)]
@@ -237,6 +240,12 @@ class UnitReader:
         while len(self._scales) > SCALES_CACHED:
             self._scales.popitem(last=False)
         return self._scales[key]
+
+
+def _standardised_series(model: Model, indices: NDArray[np.integer], warm_up: int) -> Floats:
+    """Return what `read_series` returns, standardised."""
+    series = read_series(model, indices, warm_up)
+    return standardise(series, out=series)
 
 
 def _read_texts(text: str, characters: int, vocabulary: Vocabulary, sizes: Architecture) -> _Texts:
@@ -261,7 +270,7 @@ def _read_texts(text: str, characters: int, vocabulary: Vocabulary, sizes: Archi
         indices,
         warm_up,
         found.names,
-        [standardise(values) for values in found.values],
+        found.values,
         parts[::HISTORY_STEP],
         standardise(found.values[1][:, columns]),
     )

@@ -16,7 +16,10 @@ Floats: TypeAlias = NDArray[np.floating]
 Indices: TypeAlias = NDArray[np.integer]
 
 STREAMS, MIN_PART = 64, 200
-"""A text is read in at most so many parts at once, each of at least so many characters."""
+"""A text is read in at most so many parts, each of at least so many characters."""
+
+READ_AT_ONCE = 32
+"""The parts that are read in parallel; their states are in memory twice."""
 
 
 def cut_parts(indices: Indices, warm_up: int) -> Indices:
@@ -61,8 +64,15 @@ def read_parts(model: Model, parts: Indices, warm_up: int) -> Floats:
         ``h_t`` of each unit after each character, one part after the other; the units of the first
         layer first.
     """
-    hidden = read_activations(model, parts, logits=False).hidden[:, :, warm_up:]
-    return hidden.transpose(0, 3, 1, 2).reshape(hidden.shape[0] * hidden.shape[3], -1)
+    sizes, length = model.architecture, parts.shape[1] - warm_up
+    shape = sizes.layers, sizes.hidden_size, len(parts), length
+    series = np.empty(shape, dtype=model.dtype)
+    for start in range(0, len(parts), READ_AT_ONCE):
+        some = slice(start, start + READ_AT_ONCE)
+        hidden = read_activations(model, parts[some], logits=False).hidden[:, :, warm_up:]
+        series[:, :, some] = hidden.transpose(0, 3, 1, 2)
+        del hidden
+    return series.reshape(sizes.layers * sizes.hidden_size, -1)
 
 
 def read_series(model: Model, indices: Indices, warm_up: int) -> Floats:

@@ -1,6 +1,7 @@
 """Which units follow which features, and that chance is not reported."""
 
 import math
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from server.rnn.cells import CELLS
 from server.rnn.inspection.correlation import (
     Correlations,
     correlate,
+    correlations,
     find_followed,
     standardise,
     untrained_scale,
@@ -46,6 +48,30 @@ def test_chance_is_the_root_mean_square_over_all_circular_shifts(n):
     u, f = standardise(units), standardise(features)
     shifted = [u @ np.roll(f, shift, axis=1).T for shift in range(n)]
     assert np.allclose(correlate(u, f).chance, np.sqrt(np.mean(np.square(shifted), axis=0)), 1e-4)
+
+
+def test_many_series_are_computed_in_parts():
+    rng = np.random.default_rng(5)
+    units, features = rng.standard_normal((19, 50)), rng.integers(0, 9, (21, 50)).astype(np.uint16)
+    u, f = standardise(units), standardise(features)
+    found = correlate(u, features)
+    assert np.allclose(found.r, np.corrcoef(units, features)[:19, 19:], atol=1e-5)
+    assert np.array_equal(correlations(u, features), found.r)
+    shifted = [u @ np.roll(f, shift, axis=1).T for shift in range(50)]
+    assert np.allclose(found.chance, np.sqrt(np.mean(np.square(shifted), axis=0)), 1e-4)
+    assert standardise(units, out=units) is units
+    assert np.allclose(units, u, atol=1e-6)
+
+
+def test_correlating_takes_less_memory_than_the_series():
+    units, features = np.ones((100, 10_000), np.float32), np.ones((120, 10_000), np.uint16)
+    tracemalloc.start()
+    try:
+        correlate(units, features)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < units.nbytes + features.nbytes
 
 
 def test_constant_and_broken_series_correlate_with_nothing():
