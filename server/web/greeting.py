@@ -10,7 +10,7 @@ from urllib.parse import quote
 import segno
 
 from server.settings import Settings
-from server.web.lectures.links import in_container, own_address
+from server.web.lectures.links import in_container, is_reachable, own_address
 
 __all__ = ["greeting", "is_read_at_once"]
 
@@ -33,17 +33,17 @@ def greeting(settings: Settings, port: int, *, tls: bool, terminal: bool) -> str
     if settings.on_loopback and settings.public_url is None:
         return lines[0]
     viewers = settings.public_url or _address_in_network(settings, port, tls=tls)
-    if viewers is None:
+    if viewers is None or not is_reachable(viewers):
+        # On a phone, localhost is the phone.
+        example = f"{_origin('ADDRESS', port, tls=tls)}{settings.root_path}"
         lines.append(
-            "HURRAH_PUBLIC_URL can name the address for other devices, such as"
-            f" http://192.168.1.5:{port}."
+            "For a QR code and a link for other devices, set HURRAH_PUBLIC_URL to the address of"
+            f" this machine in its network, such as {example}."
         )
-    else:
-        lines.append(f"Other devices can watch at {viewers}/")
+        return "\n".join(lines)
+    lines.append(f"Other devices can watch at {viewers}/")
     if terminal and settings.qr_code:
-        lines.append(
-            _qr_code(f"{viewers}/" if viewers else _local_address(settings, port, tls=tls))
-        )
+        lines.append(_qr_code(f"{viewers}/"))
     return "\n".join(lines)
 
 

@@ -38,9 +38,13 @@ def test_the_first_address_can_be_opened_and_the_second_is_for_others(host):
 
 def test_a_container_says_how_to_name_the_address_of_its_host(own_address):
     own_address["address"] = None
-    first, second = lines(host="0.0.0.0")
+    # On a phone, a QR code of localhost would open the phone.
+    first, second = lines(host="0.0.0.0", terminal=True)
     assert first == f"Hurrah is listening on http://localhost:8000/?token={TOKEN}"
-    assert "HURRAH_PUBLIC_URL" in second
+    assert "set HURRAH_PUBLIC_URL" in second
+    assert second.endswith("such as http://ADDRESS:8000.")
+    for local in ("https://localhost", "http://127.0.0.1:8000", "http://[::1]:8000"):
+        assert lines(host="0.0.0.0", terminal=True, public_url=local) == [first, second]
     public = lines(host="0.0.0.0", public_url="http://teacher.local:8000/")
     assert public == [first, "Other devices can watch at http://teacher.local:8000/"]
 
