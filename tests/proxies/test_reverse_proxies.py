@@ -226,6 +226,15 @@ def test_the_operator_works_under_the_prefix_with_tls(proxy, behind, form):
         assert json.loads(viewer.recv(LIMIT_S))["type"] == "snapshot"
 
 
+@pytest.mark.parametrize("form", ["whole", "stripped"])
+def test_the_prefix_without_a_slash_leads_to_the_page(proxy, form):
+    with proxy.client(form) as browser:
+        answer = browser.get(PREFIX, params={"token": TOKEN}, follow_redirects=True)
+        assert answer.status_code == 200
+        assert answer.url.path == f"{PREFIX}/"
+        assert 'data-operator="true"' in answer.text
+
+
 def test_a_passage_is_not_held_back(proxy):
     with proxy.client("late") as browser, browser.stream("GET", f"{PREFIX}/passage") as answer:
         lines = answer.iter_lines()
