@@ -99,18 +99,30 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def print_findings(findings: list[Finding], console: Console) -> bool:
     """Print what was found; return whether a server could start."""
+    if not console.is_terminal:
+        # One line each, however long, for programs that read them.
+        width = max(len(finding.subject) for finding in findings)
+        for each in findings:
+            line = f"{each.verdict:5}  {each.subject:{width}}  {each.text}"
+            console.print(Text(line), soft_wrap=True)
+    else:
+        console.print(_table(findings))
+    failed = [finding.subject.lower() for finding in findings if finding.verdict == "error"]
+    if failed:
+        message = Text(f"The server cannot start: {', '.join(failed)}.", style="bold red")
+    else:
+        message = Text("The server can start.", style="bold green")
+    console.print(message, soft_wrap=not console.is_terminal)
+    return not failed
+
+
+def _table(findings: list[Finding]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for finding in findings:
         # Not markup: a path may contain square brackets.
         verdict = Text(finding.verdict, style=STYLES[finding.verdict])
         table.add_row(verdict, Text(finding.subject), Text(finding.text, overflow="fold"))
-    console.print(table)
-    failed = [finding.subject.lower() for finding in findings if finding.verdict == "error"]
-    if failed:
-        console.print(Text(f"The server cannot start: {', '.join(failed)}.", style="bold red"))
-    else:
-        console.print(Text("The server can start.", style="bold green"))
-    return not failed
+    return table
 
 
 def _package(name: str, command: str) -> Finding:

@@ -93,3 +93,13 @@ def test_the_address_of_a_cluster_is_tried(tmp_path):
     assert found["cluster"] == ("ok", f"{address} answers")
     found = lines(examined("--port", 0, "--data-dir", tmp_path, HURRAH_CLUSTER=address))
     assert found["cluster"][0] == "note"
+
+
+def test_a_pipe_gets_one_line_for_each_finding(tmp_path):
+    directory = tmp_path / ("long-name-" * 20)
+    environment = {"COLUMNS": "80", "HURRAH_DATA_DIR": str(directory)}
+    result = CliRunner().invoke(app, ["doctor"], env=environment)
+    *found, last = result.stdout.splitlines()
+    assert last.startswith("The server can")
+    assert {line.split()[0] for line in found} <= {"ok", "note", "error"}
+    assert any(str(directory) in line for line in found)
