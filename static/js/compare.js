@@ -43,7 +43,7 @@ import { mountLecture } from "./lecture/lecture.js";
 import { storeView } from "./lecture/page-view.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { toast } from "./ui/toasts.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 
 const REFRESH_MS = 10_000;
 const RETRY_MS = 3000;
@@ -239,7 +239,10 @@ mountConnection(store);
 mountLiveRegion(store);
 mountThemeToggle();
 mountLesson();
-mountBackLink();
+store.watch(
+  (state) => (visibleIds(state).length === 1 ? visibleIds(state) : [null]),
+  (id) => linkBack(id),
+);
 mountShortcuts({
   f: () => store.dispatch({ type: "zoom", range: null }),
   l: () => store.dispatch({ type: "scale", scale: store.get().scale === "log" ? "linear" : "log" }),

@@ -9,7 +9,7 @@ import { mountCodeCopy, showNoProblem, showProblem } from "./course/problem-view
 import { find, setText } from "./lib/dom.js";
 import { toggleTheme } from "./lib/theme.js";
 import { download } from "./net/download.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 import { mountTableCopy } from "./ui/copy.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { onFileChosen, onFileDropped } from "./ui/file-drop.js";
@@ -148,7 +148,7 @@ mountShortcuts({ t: toggleTheme, o: () => chooser.click(), w: () => find("nav a"
 mountThemeToggle();
 mountLecture();
 mountLesson();
-mountBackLink();
+linkBack();
 mountCodeCopy();
 readFromUrl();
 loadProblem();

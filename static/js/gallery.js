@@ -11,7 +11,7 @@ import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountLecture } from "./lecture/lecture.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { toast, UNDO_MS } from "./ui/toasts.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 
 const REFRESH_MS = 8000;
 const PASSAGES_PER_REQUEST = 20;
@@ -193,6 +193,7 @@ function showRuns() {
   if (signature(chooser.options) !== signature(options)) chooser.replaceChildren(...options);
   chooser.value = run;
   if (chooser.value !== run) chooser.value = "";
+  linkBack(chooser.value);
   for (const form of ["txt", "md"]) {
     find(`#gallery-${form}`).href = api.savedPassagesFile(form, run);
   }
@@ -200,6 +201,7 @@ function showRuns() {
 
 chooser.addEventListener("change", () => {
   run = chooser.value;
+  linkBack(run);
   const query = run ? `?${new URLSearchParams({ run })}` : "";
   if (onlyId) {
     location.assign(rooted(`/passages${query}${location.hash}`));
@@ -221,5 +223,5 @@ setInterval(() => {
 mountThemeToggle();
 mountLecture();
 mountLesson();
-mountBackLink();
+linkBack();
 refresh();

@@ -20,7 +20,7 @@ import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountLecture } from "./lecture/lecture.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 
 const NUMBERS = ["layers", "hidden_size", "sequence_length", "batch_size", "seed"];
 
@@ -183,6 +183,7 @@ async function listRuns() {
 async function takeRun() {
   const about = find("#check-run-about");
   const run = runs.find(({ id }) => id === runSelect.value);
+  linkBack(run?.id);
   setText(about, "");
   if (!run) {
     form.elements.text.value = "";
@@ -222,7 +223,7 @@ mountShortcuts({ t: toggleTheme, w: () => find("nav a").click() });
 mountThemeToggle();
 mountLecture();
 mountLesson();
-mountBackLink();
+linkBack();
 readFromUrl();
 listRuns();
 check();

@@ -6,7 +6,7 @@ import { createStore } from "./lib/store.js";
 import { toggleTheme } from "./lib/theme.js";
 import { LiveSocket } from "./net/live-socket.js";
 import { showConnection } from "./ui/connection.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { mountLesson } from "./lesson/lesson.js";
@@ -23,7 +23,7 @@ import { mountSetup } from "./guess/setup.js";
 
 mountThemeToggle();
 mountLesson();
-mountBackLink();
+linkBack(new URLSearchParams(location.search).get("run"));
 // First: a link of a lecture has the lecture's key, and not that of the game.
 mountLecture();
 

@@ -13,6 +13,7 @@ import { CurrentRun } from "./inside/state/current-run.js";
 import { chosenUnit, initialState, PARAMETERS, reduce } from "./inside/state/reducers.js";
 import { Refresher } from "./inside/state/refresher.js";
 import { mountUrlState, stateFromUrl } from "./state/url-state.js";
+import { linkBack } from "./ui/back-link.js";
 import { isOutdated, showConnection } from "./ui/connection.js";
 import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
@@ -62,6 +63,10 @@ store.watch(
     find("#connection").hidden = runId === null;
     showConnection(connection, isOutdated(store.get()));
   },
+);
+store.watch(
+  (state) => [state.runId],
+  (runId) => linkBack(runId),
 );
 store.watch(
   (state) => [state.problem],

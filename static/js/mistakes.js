@@ -6,7 +6,7 @@ import { TrainingView } from "./course/training-view.js";
 import { el, find, setText } from "./lib/dom.js";
 import { loadPlotly } from "./lib/plotly-loader.js";
 import { toggleTheme } from "./lib/theme.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 import { FieldErrors } from "./ui/field-errors.js";
 import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
@@ -136,6 +136,6 @@ mountShortcuts({
 mountThemeToggle();
 mountLecture();
 mountLesson();
-mountBackLink();
+linkBack();
 readFromUrl();
 listCorpora();

@@ -15,7 +15,7 @@ import { ParallelView } from "./sweeps/parallel-view.js";
 import { initialState, PARAMETERS, reduce } from "./sweeps/reducers.js";
 import { ScatterView } from "./sweeps/scatter-view.js";
 import { ConfigurationTable } from "./sweeps/table-view.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
 import { mountLecture } from "./lecture/lecture.js";
@@ -74,7 +74,7 @@ if (sweepId === null) {
 
 mountThemeToggle();
 mountLesson();
-mountBackLink();
+linkBack();
 mountShortcuts({
   f: () => store.dispatch({ type: "showAll" }),
   t: toggleTheme,

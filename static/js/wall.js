@@ -7,7 +7,7 @@ import { createStore } from "./lib/store.js";
 import { toggleTheme } from "./lib/theme.js";
 import { LiveSocket } from "./net/live-socket.js";
 import { changedView, mountUrlState, stateFromUrl } from "./state/url-state.js";
-import { mountBackLink } from "./ui/back-link.js";
+import { linkBack } from "./ui/back-link.js";
 import { isOutdated, showConnection } from "./ui/connection.js";
 import { mountLesson } from "./lesson/lesson.js";
 import { mountShortcuts } from "./ui/shortcuts.js";
@@ -34,7 +34,7 @@ const fetchCurves = (ids) => api.nullOnProblem(api.listWallCurves(ids));
 const grid = new WallGrid(store, curveLoader(store, fetchCurves));
 mountThemeToggle();
 mountLesson();
-mountBackLink();
+linkBack();
 mountShortcuts({
   f: mountFullScreen(),
   r: () => grid.resort(),

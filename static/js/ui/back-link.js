@@ -1,8 +1,11 @@
-/** The link back from other pages to the run that was watched in this window. */
+/** The link back from other pages to the run in view there, or to the one watched in this window. */
 
 import { rooted } from "../lib/dom.js";
 
 const KEY = "hurrah-watched";
+
+/** @type {Element[] | null} the links to the watch page. */
+let links = null;
 
 /** Store which run is in view, until the window is closed. */
 export function rememberRun(id) {
@@ -14,13 +17,17 @@ export function rememberRun(id) {
   }
 }
 
-/** Make the links to the watch page lead to that run. */
-export function mountBackLink() {
-  const id = rememberedRun();
-  if (!id) return;
-  for (const link of document.querySelectorAll(`a[href="${rooted("/")}"]`)) {
-    link.setAttribute("href", rooted(`/?run=${encodeURIComponent(id)}`));
-  }
+/**
+ * Make the links to the watch page lead to a run.
+ *
+ * @param {string | null} [inView] the id of the run that this page shows; null: the one that was
+ *   watched in this window.
+ */
+export function linkBack(inView = null) {
+  links ??= [...document.querySelectorAll(`a[href="${rooted("/")}"]`)];
+  const id = inView || rememberedRun();
+  const address = id ? `/?run=${encodeURIComponent(id)}` : "/";
+  for (const link of links) link.setAttribute("href", rooted(address));
 }
 
 function rememberedRun() {

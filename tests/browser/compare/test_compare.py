@@ -425,6 +425,9 @@ def test_runs_are_renamed_deleted_and_restored(
     assert second in left
     assert first not in left
     expect(page).to_have_url(re.compile(rf"runs={second}$"))
+    # The only run in view.
+    watch = page.get_by_role("link", name="Watch", exact=True)
+    expect(watch).to_have_attribute("href", f"/?run={second}")
 
 
 def test_validation_and_test_losses_are_shown_the_table_is_copied_and_a_live_line_grows(

@@ -124,6 +124,8 @@ def test_the_gradients_are_correct_and_look_wrong_with_each_mistake_also_those_o
 
     # The network and the text of a run.
     page.locator("#check-run").select_option(run)
+    watch = page.get_by_role("link", name="Watch", exact=True)
+    expect(watch).to_have_attribute("href", f"/?run={run}")
     about = page.locator("#check-of")
     expect(about).to_contain_text("gru, 2 layers of 6 units, sequences of 12, batch 2, the text")
     expect(page.locator("#check-verdict")).to_have_text("The gradients are correct.")

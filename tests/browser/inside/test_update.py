@@ -41,6 +41,9 @@ def test_an_update_is_gone_through_forward_and_back_and_then_made(
     unseen = keep_run(updates=1, corpus=sent.json()["id"], **SPEC)
     page = window.page
     open_update(page, server, run)
+    # The link leads to the run in view, although there is a newer one.
+    watch = page.get_by_role("link", name="Watch", exact=True)
+    expect(watch).to_have_attribute("href", f"/?run={run}")
     found = server.call("GET", f"runs/{run}/unrolled")
     caption, phase = page.locator("#update-caption"), page.locator("#update-phase")
     expect(page.locator("#update-title")).to_have_text("Update 41")

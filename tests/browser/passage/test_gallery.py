@@ -153,6 +153,8 @@ def test_older_passages_files_and_a_single_passage(
     page.locator("#gallery-run").select_option(label="Another (1)")
     expect(cards).to_have_count(1)
     assert f"run={other}" in page.url
+    watch = page.get_by_role("link", name="Watch", exact=True)
+    expect(watch).to_have_attribute("href", f"/?run={other}")
     gallery(server, page, f"?passage={kept[3]['id']}")
     expect(cards).to_have_count(1)
     expect(cards).to_contain_text("Number 3")
