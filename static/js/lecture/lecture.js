@@ -38,6 +38,8 @@ class Lecture {
   #presenters = 0;
   #viewers = 0;
   #connected = false;
+  /** Whether the server has said who presents. */
+  #known = false;
   /** @type {string | null} why the lecture is over. */
   #over = null;
   /** @type {string[]} views of this page that the server has not sent back yet. */
@@ -119,6 +121,7 @@ class Lecture {
     this.#session = null;
     writeSession(null);
     [this.#view, this.#over, this.#connected, this.#sent] = [null, null, false, []];
+    this.#known = false;
     this.#showPointer(null);
     this.#presenterPointer.setAllowed(false);
     this.#draw();
@@ -159,6 +162,7 @@ class Lecture {
   /** @param {LectureMessage} message */
   #receive(message) {
     if (message.type === "snapshot") {
+      this.#known = true;
       this.#presenters = message.presenters;
       this.#viewers = message.viewers;
       this.#receivePointer(message.pointer);
@@ -294,6 +298,9 @@ class Lecture {
     if (!shown) return;
     const looksAround = this.#session !== null && !this.#presents && !this.#session.following;
     this.#bar.dataset.state = this.#over ? "over" : looksAround ? "around" : "following";
+    const alone = this.#known && !this.#presents && !this.#presenters;
+    const lost = this.#known && !this.#connected;
+    this.#bar.toggleAttribute("data-usual", !this.#over && !looksAround && !alone && !lost);
     setText(find("#lecture-state"), this.#sentence(looksAround));
     setText(find("#lecture-count"), this.#presents ? this.#countSentence() : "");
     find("#lecture-follow").hidden = !looksAround;

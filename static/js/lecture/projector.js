@@ -17,6 +17,7 @@ export class Projector {
   constructor() {
     document.body.append(this.#code);
     find("#lecture-projector").addEventListener("click", () => this.toggle());
+    find("#projector-leave").addEventListener("click", () => this.leave());
     // The presenter has come back from another page.
     if (sessionStorage.getItem(STORED)) this.#layout.show(true);
   }

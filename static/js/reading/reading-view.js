@@ -27,6 +27,7 @@ export class ReadingView {
   #stream = null;
   #shown = null;
   #searching = false;
+  #size = ""; // of the excerpt when it was scrolled
 
   /** @param {WatchStore} store */
   constructor(store) {
@@ -39,6 +40,7 @@ export class ReadingView {
     excerpt.addEventListener("pointerleave", () => this.#choose(null));
     excerpt.addEventListener("keydown", (event) => this.#key(event));
     excerpt.addEventListener("blur", () => this.#choose(null));
+    window.addEventListener("resize", () => this.#measure());
     store.watch(
       (state) => [
         state.sideTab === "reading",
@@ -131,11 +133,25 @@ export class ReadingView {
     if (passage) this.#centre(read);
   }
 
-  /** Scroll within the card so that the characters read are a third from the top. */
+  /** Lines are broken elsewhere in another size. */
+  #measure() {
+    const read = this.#excerpt.querySelector(".sequence");
+    if (read && this.#excerpt.clientHeight && sizeOf(this.#excerpt) !== this.#size) {
+      this.#centre(read);
+    }
+  }
+
+  /**
+   * Scroll within the card so that the characters read are about a third from the top, and no line
+   * is cut there.
+   */
   #centre(read) {
     const excerpt = this.#excerpt;
-    const down = read.getBoundingClientRect().top - excerpt.getBoundingClientRect().top;
-    excerpt.scrollTop += down - excerpt.clientHeight / 3;
+    const wanted = read.getBoundingClientRect().top - excerpt.clientHeight / 3;
+    const tops = this.#spans.map((span) => span.getBoundingClientRect().top);
+    const top = tops.find((each) => each >= wanted) ?? wanted;
+    this.#size = sizeOf(excerpt);
+    excerpt.scrollTop += top - excerpt.getBoundingClientRect().top;
   }
 
   /** Go to the previous or next update. */
@@ -179,6 +195,8 @@ function bringIntoView(element) {
 
 const title = (reading, live) =>
   `${live ? "Reading" : "Text read"} at update ${format.count(reading.update)}`;
+
+const sizeOf = ({ clientWidth, clientHeight }) => `${clientWidth} x ${clientHeight}`;
 
 const indexOf = (target) => (target.dataset?.i === undefined ? null : Number(target.dataset.i));
 

@@ -1,4 +1,4 @@
-/** The link back from other pages to the run in view there, or to the one watched in this window. */
+/** The link back to the run in view on this page, or to the one watched in this window. */
 
 import { rooted } from "../lib/dom.js";
 

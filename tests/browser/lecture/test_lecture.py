@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import TIMEOUT_S, Window, eventually, plot_box
 from tests.browser.server_process import Server
@@ -18,7 +18,7 @@ def start_lecture(page: Page) -> str:
     expect(image).to_be_visible()
     name = image.get_attribute("alt") or ""
     assert name.startswith("QR code of http://127.0.0.1")
-    page.wait_for_function("document.querySelector('#lecture-qr').naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('#lecture-qr').naturalWidth > 0")
     page.keyboard.press("Escape")
     expect(page.locator("#lecture-state")).to_have_text("Presenting")
     return name.removeprefix("QR code of ")
@@ -62,8 +62,8 @@ def test_the_projector_layout_has_no_small_text(
     expect(page.locator("header.top")).to_be_hidden()
     # Plotly draws its labels again.
     page.wait_for_function(
-        "parseFloat(getComputedStyle(document.querySelector('#chart-plot .ytick text')).fontSize)"
-        " >= 24"
+        "() => parseFloat("
+        "getComputedStyle(document.querySelector('#chart-plot .ytick text')).fontSize) >= 24"
     )
     found = page.evaluate(SMALL_TEXTS)
     assert found["small"] == []
@@ -75,8 +75,65 @@ def test_the_projector_layout_has_no_small_text(
         assert box is not None
         assert box["x"] + box["width"] <= 1280
         assert box["y"] + box["height"] <= 720
+    # What is at the pointer is in one line above the plot.
+    plot = plot_box(page)
+    page.mouse.move(plot["x"] + plot["width"] / 2, plot["y"] + plot["height"] / 2)
+    readout = page.locator("#chart-readout")
+    expect(readout).to_contain_text("smooth loss")
+    line = readout.bounding_box()
+    assert line is not None
+    assert line["y"] + line["height"] <= plot["y"] + 2
+    page.mouse.move(0, 0)
+
+    page.get_by_role("button", name="Leave the projector layout").click()
+    expect(page.locator("header.top")).to_be_visible()
+    expect(page.locator("#projector-leave")).to_be_hidden()
+    page.wait_for_function("() => document.fullscreenElement === null")
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.keyboard.press("b")
+    expect(page.locator("header.top")).to_be_hidden()
+    title, figures = page.locator("#writing-title"), page.locator("#figure-loss")
+    for element, card in ((title, ".writing"), (figures, ".curve")):
+        expect(element).to_be_visible()
+        assert not is_cut(element, card)
+    page.locator("#tab-reading").dispatch_event("click")
+    character = page.locator("#reading-character")
+    expect(character).to_contain_text("Point at a character")
+    expect(page.locator("#reading-loss")).to_contain_text("loss")
+    for element in (character, page.locator("#reading-title"), page.locator("#reading-loss")):
+        assert not is_cut(element, ".writing")
+    head = page.locator("#reading .writing-head").bounding_box()
+    text = page.locator("#reading-excerpt").bounding_box()
+    assert head is not None
+    assert text is not None
+    assert head["y"] + head["height"] <= text["y"]
+    assert page.evaluate(SMALL_TEXTS)["small"] == []
+
+    # A passage has the text alone.
+    page.keyboard.press("p")
+    expect(page.locator("#passage-text .prose")).to_be_visible()
+    expect(page.locator("#passage-form")).to_be_hidden()
+    assert page.evaluate(SMALL_TEXTS)["small"] == []
+    page.locator("#passage-close").click()
     page.keyboard.press("Escape")
     expect(page.locator("header.top")).to_be_visible()
+    page.wait_for_function("() => document.fullscreenElement === null")
+
+
+def is_cut(element: Locator, card: str) -> bool:
+    """Whether a part of an element's text is outside of its box or of a card."""
+    inside: bool = element.evaluate(
+        """(element, card) => {
+          const range = document.createRange();
+          range.selectNodeContents(element);
+          const [text, outer] = [range, document.querySelector(card)].map((each) =>
+            each.getBoundingClientRect());
+          return text.width > 0 && element.scrollWidth <= element.clientWidth + 1 &&
+            text.left >= outer.left && text.right <= outer.right && text.bottom <= outer.bottom;
+        }""",
+        card,
+    )
+    return not inside
 
 
 def waits_for(page: Page, part: str) -> None:
@@ -127,14 +184,21 @@ MIDDLE_OF_RING = """
 """
 
 
-def expect_ring_at(page: Page, x: float, y: float) -> None:
+def expect_ring_at(page: Page, place: Callable[[], Sequence[float]]) -> None:
     """Wait until the ring around the presenter's pointer is at a place in the window."""
     expect(page.locator(".lecture-pointer")).to_be_visible()
     eventually(
-        lambda: page.evaluate(MIDDLE_OF_RING),
-        lambda at: abs(at[0] - x) < 2 and abs(at[1] - y) < 2,
-        f"the ring to be at {x:.0f}, {y:.0f}",
+        lambda: [*page.evaluate(MIDDLE_OF_RING), *place()],
+        lambda at: abs(at[0] - at[2]) < 2 and abs(at[1] - at[3]) < 2,
+        "the ring to be where the presenter points",
     )
+
+
+def middle_of(element: Locator) -> tuple[float, float]:
+    """Return the middle of an element in the window."""
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def place_in_plot(page: Page, across: float, down: float) -> tuple[float, float]:
@@ -180,17 +244,15 @@ def test_a_viewer_follows_looks_around_and_comes_back(
     pointed = presenter.locator("#writing-title")
     expect(pointed).to_contain_text("Sample at update")
     expect(title).to_have_text(pointed.inner_text())
-    expect_ring_at(viewer, *place_in_plot(viewer, 0.4, 0.7))
+    expect_ring_at(viewer, lambda: place_in_plot(viewer, 0.4, 0.7))
     presenter.locator("#figure-loss").hover()
     for heading in (pointed, title):
         expect(heading).to_contain_text("Newest sample")
     presenter.mouse.move(*presenter.evaluate(MIDDLE_OF_CHARACTER, 150))
-    expect_ring_at(viewer, *viewer.evaluate(MIDDLE_OF_CHARACTER, 150))
+    expect_ring_at(viewer, lambda: viewer.evaluate(MIDDLE_OF_CHARACTER, 150))
     # Elsewhere it is at the same element.
     presenter.locator("#figure-loss").hover()
-    box = viewer.locator("#figure-loss").bounding_box()
-    assert box is not None
-    expect_ring_at(viewer, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect_ring_at(viewer, lambda: middle_of(viewer.locator("#figure-loss")))
     presenter.keyboard.press(".")
     expect(viewer.locator(".lecture-pointer")).to_be_hidden()
 
@@ -208,8 +270,20 @@ def test_a_viewer_follows_looks_around_and_comes_back(
     assert viewer.evaluate("document.documentElement.dataset.projector") is None
     viewer.get_by_role("tab", name="Writing").click()
     expect(state).to_have_text("Looking around")
+    # The projector layout says so, too.
+    viewer.keyboard.press("b")
+    expect(viewer.locator("header.top")).to_be_hidden()
+    expect(state).to_be_visible()
+    viewer.get_by_role("button", name="Follow the presenter").click()
+    expect(state).to_be_hidden()
+    viewer.keyboard.press("b")
+    viewer.get_by_role("tab", name="Writing").click()
+    expect(state).to_have_text("Looking around")
     presenter.keyboard.press("l")
     presenter.get_by_role("link", name="Inside", exact=True).click()
+    waits_for(presenter, "/inside")
+    # The page's scripts have run.
+    expect(presenter.locator("#lecture-state")).to_have_text("Presenting")
     presenter.get_by_role("tab", name="Units", exact=True).click()
     waits_for(presenter, "view=units")
     expect(viewer.get_by_role("tab", name="Writing")).to_have_attribute("aria-selected", "true")
