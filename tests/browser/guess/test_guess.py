@@ -293,7 +293,9 @@ def test_a_player_types_a_character_and_a_restart_ends_the_game(
     assert eventually(lambda: page.url, lambda url: "#" not in url, "the key to be removed")
 
     # A restart loses the game: the hall is told at the top, in full screen as well.
+    expect(page.locator("#guess-screen")).to_be_hidden()  # its letters do not fit on a phone
     page.set_viewport_size(PROJECTOR)
+    expect(page.locator("#guess-screen")).to_be_visible()
     page.keyboard.press("f")
     go_on(page)
     expect(page.locator("#guess-round")).to_have_text("Round 2 of 2")
