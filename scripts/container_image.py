@@ -53,19 +53,32 @@ def build_base() -> str:
         return BASE
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "base.tar"
+        settings = Path(directory) / "apt.conf"
+        settings.write_text(apt_settings(), encoding="utf-8")
         packages = "--include=python3-venv,ca-certificates"
-        subprocess.run(["mmdebstrap", "--variant=minbase", packages, "stable", archive], check=True)
+        options = ("--variant=minbase", packages, f"--aptopt={settings}")
+        subprocess.run(["mmdebstrap", *options, "stable", archive], check=True)
         container = buildah("from", "scratch")
         buildah("add", "--quiet", container, archive, "/")
         buildah("commit", "--quiet", "--rm", container, BASE)
     return BASE
 
 
+def apt_settings() -> str:
+    """Return this machine's settings of how apt downloads, such as a proxy; the base keeps them."""
+    if shutil.which("apt-config") is None:
+        return ""
+    dump = subprocess.run(["apt-config", "dump"], check=True, stdout=subprocess.PIPE, text=True)
+    names = ("http::", "https::", "Retries ", "Check-Valid-Until ")
+    chosen = tuple(f"Acquire::{name}" for name in names)
+    return "".join(line for line in dump.stdout.splitlines(True) if line.startswith(chosen))
+
+
 def build(base: str) -> None:
-    """Build the image."""
+    """Build the image, in Docker's format: that of OCI has no health check."""
     shared = [f"--volume={path}:{path}:ro" for path in SHARED_FILES if Path(path).exists()]
-    options = ("--quiet", "--isolation=chroot", "--network=host", f"--build-arg=BASE_IMAGE={base}")
-    buildah("bud", *options, *shared, "--tag", IMAGE, ROOT)
+    options = ("--quiet", "--isolation=chroot", "--network=host", "--format=docker")
+    buildah("bud", *options, f"--build-arg=BASE_IMAGE={base}", *shared, "--tag", IMAGE, ROOT)
 
 
 def size_of(image: str) -> int:
@@ -105,8 +118,10 @@ def try_image() -> None:
     directory.chmod(0o755)
     data.chmod(0o1777)
     try:
-        image = json.loads(buildah("inspect", "--type", "image", IMAGE))["OCIv1"]["config"]
+        image = json.loads(buildah("inspect", "--type", "image", IMAGE))["Docker"]["config"]
         assert image["User"] == "10001:10001"
+        kind, *health = image["Healthcheck"]["Test"]
+        assert kind == "CMD"
         environment = dict(each.split("=", 1) for each in image["Env"])
         environment |= {"HURRAH_PORT": str(PORT), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         mounted = buildah("mount", container)
@@ -126,9 +141,10 @@ def try_image() -> None:
         while (update := demo_update()) < 100:
             assert time.monotonic() < deadline, "the demo run does not train"
             time.sleep(0.2)
-        health = image["Healthcheck"]["Test"] if "Healthcheck" in image else []
-        if health:
-            subprocess.run(["chroot", mounted, *health[1:]], env=environment, check=True)
+        subprocess.run(["chroot", mounted, *health], env=environment, check=True)
+        assert (data / "hurrah.db").exists()
+        owners = {path.lstat().st_uid for path in data.rglob("*")}
+        assert owners == {UNKNOWN_USER}, f"files in /data belong to {owners}"
         used = memory_kb(server.pid)
         print(f"update {update}, {used / 1024:.0f} MB in {len(processes_of(server.pid))} processes")
         assert used < MAX_MEMORY_KB
@@ -158,8 +174,14 @@ def main() -> None:
     if missing or os.geteuid() != 0:
         sys.exit(f"This needs root and the programs: {', '.join(missing or needed)}.")
     STORAGE.mkdir(parents=True, exist_ok=True)
-    base = base or build_base()
-    build(base)
+    try:
+        base = base or build_base()
+        build(base)
+    except subprocess.CalledProcessError as error:
+        sys.exit(
+            f"The image was not built: {error.cmd[0]} ended with status {error.returncode}; its"
+            " messages are above. BASE_IMAGE can name another base image."
+        )
     added = size_of(IMAGE) - size_of(base)
     print(f"{added / 1e6:.0f} MB are added to the base")
     assert added < MAX_ADDED_BYTES
