@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from server.corpora import uploads as uploads_module
 from server.corpora.uploads import Uploads
 from server.files.storage_quota import StorageQuota
 
@@ -68,3 +69,16 @@ def test_a_cancelled_upload_is_not_stored(tmp_path):
 
     asyncio.run(scene())
     assert sorted(told) == [False, True]
+
+
+def test_freed_memory_is_returned_after_each_upload(tmp_path, monkeypatch):
+    library = Library()
+    monkeypatch.setattr(
+        uploads_module, "_return_freed_memory", lambda: library.happened.append("returned")
+    )
+
+    async def read():
+        return b"x"
+
+    asyncio.run(Uploads(library, StorageQuota(tmp_path, None), 100).add(read, "a"))
+    assert library.happened == [("added", "a"), "returned"]
