@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,8 @@ from server.store.executor import StoreExecutor
 from server.worker.messages import Report, decode_numbers
 
 __all__ = ["Recorder"]
+
+log = logging.getLogger(__name__)
 
 PROGRESS = (
     *("epoch", "position", "loss", "smooth_loss"),
@@ -112,6 +116,8 @@ class Recorder:
         # The watched words found so far; None when it must be read from the database.
         self._words_found: set[str] | None = None
         self._closed = False
+        # Why a report could not be stored. The next one raises it.
+        self._report_error: Exception | None = None
         self.on_sample_measured: Callable[[int], None] = lambda _update: None
         self._samples = SampleQueue(self._record_sample, self._sample_done, f"run {run.id}")
 
@@ -133,6 +139,8 @@ class Recorder:
             Whether the run's state stays as it is, because it is going back to a checkpoint, or
             pauses only because the server ends.
         """
+        if self._report_error is not None:
+            raise self._report_error
         metrics = {name: decode_numbers(values) for name, values in report.metrics.items()}
         records = Records(report.first, decode_numbers(report.losses), metrics)
         run, state = self.run, RunState(report.state)
@@ -161,14 +169,7 @@ class Recorder:
             run.diverged_since = report.diverged_since
             run.updates_per_second = report.updates_per_second
             with self._samples.adding(samples):
-                milestones = await self._store(
-                    Store.add_report,
-                    run.id,
-                    run.model_dump_json(),
-                    records,
-                    [*_epoch_milestones(epochs), *notices],
-                )
-            self._publish_milestones(milestones)
+                await self._store_report(records, [*_epoch_milestones(epochs), *notices])
             if run.update > known or state is run.state is RunState.RUNNING:
                 self._publish_progress(report, metrics, known)
         # A worker that does not train cannot tell whether its run is paused, queued or has ended.
@@ -177,6 +178,21 @@ class Recorder:
             await self.set_state(state)
         elif run.diverged_since != diverged_before:
             await self.save()
+
+    async def _store_report(self, records: Records, milestones: list[Milestone]) -> None:
+        run = self.run
+        text = run.model_dump_json()
+        if milestones or run.state is not RunState.RUNNING:
+            found = await self._store(Store.add_report, run.id, text, records, milestones)
+            self._publish_milestones(found)
+        else:
+            # The periodic commit follows, so nothing needs to wait for the store's thread here.
+            add = partial(Store.add_report, run=run.id, text=text, records=records, added=())
+            self._store.post(self._note_report_error, add)
+
+    def _note_report_error(self, error: Exception) -> None:
+        log.error("a report of run %s could not be stored: %r", self.run.id, error)
+        self._report_error = error
 
     async def restore_to(
         self, delta: HistoryDelta, progress: Meta, *, rewind: bool = False

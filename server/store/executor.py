@@ -26,7 +26,11 @@ SHARED_COMMIT_REST = 8.0
 SHARED_COMMIT_AT_LEAST_EVERY_S = 2.5
 BUFFERS_AT_ONCE = 10
 
-Queue = deque[tuple[asyncio.Future[Any], Callable[[], Any]]]
+# So many calls that nothing waits for are made at once.
+POSTED_AT_ONCE = 32
+
+# The future of a call is None if nothing waits for it.
+Queue = deque[tuple[asyncio.Future[Any] | None, Callable[[], Any]]]
 
 
 class StoreCalls(Protocol):
@@ -58,8 +62,10 @@ class StoreExecutor:
         self._store = self._thread.submit(Store, path, collect_events=collect_events).result()
         self._writes: Queue = deque()
         self._reads: Queue = deque()
-        # Whether the thread has a job that makes the calls in the queues.
+        # Whether the thread has a job that makes the calls in the queues, and how many calls that
+        # nothing waits for were added without a job.
         self._working = False
+        self._posted = 0
         # Calls that were made, each as its future and what sets its result, and whether the event
         # loop is going to set them. Under load it wakes once for many of them.
         self._made: deque[tuple[asyncio.Future[Any], Callable[[], None]]] = deque()
@@ -78,6 +84,34 @@ class StoreExecutor:
     ) -> T:
         """Call a function of the store on its thread when the first queue is empty."""
         return await self._call(self._reads, partial(function, self._store, *args, **kwargs))
+
+    def post(
+        self, on_error: Callable[[Exception], None], function: Callable[[Store], object]
+    ) -> None:
+        """Call a function of the store on its thread, without waiting for it.
+
+        It is called before the functions of all later calls. The thread does not wake for a single
+        one: it is called with the next other call, or with `POSTED_AT_ONCE` of its kind.
+
+        Parameters
+        ----------
+        on_error : callable
+            Called on the event loop if the function raises.
+        function : callable
+            Called with the store.
+        """
+        loop = asyncio.get_running_loop()
+
+        def call() -> None:
+            try:
+                function(self._store)
+            except Exception as error:  # noqa: BLE001 - handled by the caller
+                loop.call_soon_threadsafe(on_error, error)
+
+        self._writes.append((None, call))
+        self._posted += 1
+        if self._posted >= POSTED_AT_ONCE:
+            self._start_working()
 
     async def commit_shared(self) -> None:
         """Make all writes so far durable, together with those of other callers.
@@ -116,7 +150,8 @@ class StoreExecutor:
     async def close(self) -> None:
         """Commit, close, and end the thread; calls with low priority are cancelled."""
         for future, _ in list(self._reads):
-            future.cancel()
+            if future is not None:
+                future.cancel()
         await self(Store.close)
         self._thread.shutdown()
 
@@ -124,24 +159,33 @@ class StoreExecutor:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         entry = (future, call)
         queue.append(entry)
+        try:
+            self._start_working()
+        except BaseException:
+            # The next call submits a job again, which must not make this one.
+            with contextlib.suppress(ValueError):
+                queue.remove(entry)
+            raise
+        return await future
+
+    def _start_working(self) -> None:
+        self._posted = 0
         if not self._working:
             self._working = True
             try:
                 self._thread.submit(self._make_calls)
             except BaseException:
-                # The next call submits a job again, which must not make this one.
                 self._working = False
-                with contextlib.suppress(ValueError):
-                    queue.remove(entry)
                 raise
-        return await future
 
     def _make_calls(self) -> None:
         """Make the calls in the queues until both are empty."""
         while self._working:
             while queue := self._writes or self._reads:
                 future, call = queue.popleft()
-                if not future.cancelled():
+                if future is None:
+                    call()
+                elif not future.cancelled():
                     self._deliver_later(future, _outcome(future, call))
             self._working = False
             # A call that was added before that has submitted no job.

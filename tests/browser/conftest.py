@@ -185,6 +185,8 @@ class LastingWindow(Window):
       for (const each of opened) each.click();
       for (const each of document.querySelectorAll(":popover-open")) each.hidePopover();
       document.activeElement?.blur();
+      // The page may show the tour later: it has not had a curve with updates yet.
+      if (location.origin !== "null") localStorage.setItem("hurrah-introduced", "yes");
     }"""
 
     _SHOWN_RUN = """() => {

@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from server.checkpoints.snapshots import Snapshots
 from server.checkpoints.unflushed import HistoryDelta
@@ -123,6 +124,23 @@ def test_a_sample_that_is_written_again_is_confirmed_but_not_recorded_again(tmp_
     assert [each.hurrahs for each in samples] == [["Orla"]]
     assert measured == [1, 1]
     assert [message["type"] for message in heard].count("sample") == 1
+
+
+def test_the_report_after_one_that_could_not_be_stored_fails(tmp_path):
+    async def tell():
+        async with recording(tmp_path) as (recorder, store, _):
+            recorder.run.state = RunState.RUNNING
+            losses = np.ones(REPORT.update).tobytes()
+            report = replace(REPORT, state="running", first=1, losses=losses)
+            await recorder.apply_report(report)
+            assert await store(Store.history_end, recorder.run.id) == report.update
+            last = report.update + 3
+            await recorder.apply_report(replace(report, first=last, update=last))
+            assert await store(Store.history_end, recorder.run.id) == report.update
+            with pytest.raises(ValueError, match="the history ends at"):
+                await recorder.apply_report(replace(report, first=last + 1, update=last + 1))
+
+    asyncio.run(tell())
 
 
 def test_the_update_of_a_validation_loss_is_known_after_a_checkpoint_without_it(tmp_path):

@@ -147,6 +147,8 @@ def test_an_exception_while_a_call_is_queued_does_not_shift_the_others(tmp_path,
             raise RecursionError("no room")
 
         for call in (store, store.low_priority):
+            # The job of the calls before this one may not have ended.
+            store._thread.submit(bool).result()
             store._thread.submit = fail
             with pytest.raises(RecursionError):
                 await call(lambda _store: "lost")
@@ -154,6 +156,37 @@ def test_an_exception_while_a_call_is_queued_does_not_shift_the_others(tmp_path,
                 results = [await call(lambda _store, n=n: n) for n in range(3)]
             assert results == [0, 1, 2]
         await store.close()
+
+    asyncio.run(scene())
+
+
+def test_posted_calls_are_made_in_order_and_report_their_errors(tmp_path, monkeypatch):
+    monkeypatch.setattr(executor, "POSTED_AT_ONCE", 4)
+
+    def fail(_store):
+        raise ValueError("an error")
+
+    async def scene():
+        store = StoreExecutor(tmp_path / "hurrah.db")
+        done, errors = [], []
+        store.post(errors.append, lambda _store: done.append(1))
+        store.post(errors.append, fail)
+        await store(lambda _store: done.append(2))
+        assert done == [1, 2]
+        await asyncio.sleep(0)
+        assert [str(error) for error in errors] == ["an error"]
+
+        # Enough of them are made although no other call follows.
+        all_made = threading.Event()
+        for number in range(3):
+            store.post(errors.append, lambda _store, n=number: done.append(n))
+        store.post(errors.append, lambda _store: all_made.set())
+        assert await asyncio.to_thread(all_made.wait, LIMIT_S)
+        assert done[2:] == [0, 1, 2]
+
+        store.post(errors.append, lambda _store: done.append("last"))
+        await store.close()
+        assert done[-1] == "last"
 
     asyncio.run(scene())
 

@@ -26,8 +26,8 @@ export function rememberRun(id) {
 export function linkBack(inView = null) {
   links ??= [...document.querySelectorAll(`a[href="${rooted("/")}"]`)];
   const id = inView || rememberedRun();
-  const address = id ? `/?run=${encodeURIComponent(id)}` : "/";
-  for (const link of links) link.setAttribute("href", rooted(address));
+  const query = id ? `?run=${encodeURIComponent(id)}` : "";
+  for (const link of links) link.setAttribute("href", rooted("/") + query);
 }
 
 function rememberedRun() {
