@@ -88,6 +88,7 @@ export class PositionChart {
       (state) => [state.runId],
       () => {
         this.#byPosition = this.#target = null;
+        delete this.#frame.dataset.drawnEpochs;
       },
     );
     store.watch(
@@ -127,9 +128,12 @@ export class PositionChart {
     }
     this.#drawnAt = performance.now();
     const font = getComputedStyle(document.documentElement).fontFamily;
-    const hoveredEpoch = this.#target?.epoch ?? null;
+    const first = this.#byPosition === null;
     const byPosition = (this.#byPosition = coarsen(state.lossByPosition, plotWidthOf(size.width)));
+    // The keyboard may have been here before the data.
+    if (first && this.#plot.matches(":focus-visible")) this.#startAtUpdate();
     const drawn = { ...state, lossByPosition: byPosition };
+    const hoveredEpoch = this.#target?.epoch ?? null;
     const { data, layout, losses } = positionPlotOf(drawn, this.#palette, size, font, hoveredEpoch);
     this.#lossRange = losses;
     this.#plotly.react(this.#plot, data, layout, CONFIG);

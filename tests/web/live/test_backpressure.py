@@ -14,8 +14,6 @@ from server.web.live.frames import split_into_frames
 from tests.serving import LIMIT_S
 from tests.slow_proxy import SlowProxy
 
-TIMEOUT_S = 2.0
-
 
 @contextlib.asynccontextmanager
 async def serve_viewer(speak, **options):
@@ -37,19 +35,19 @@ async def serve_viewer(speak, **options):
 
 def test_a_slow_connection_is_not_closed_as_dead():
     # More than the kernel buffers, which are read even before a close frame.
-    text = "x" * 250_000
+    text = "x" * 200_000
 
     async def speak(viewer):
-        await viewer.wait_until_ready(TIMEOUT_S)
-        await viewer.send_frames(split_into_frames(text.encode()), TIMEOUT_S)
-        await viewer.wait_until_ready(TIMEOUT_S)
+        await viewer.wait_until_ready(LIMIT_S)
+        await viewer.send_frames(split_into_frames(text.encode()), LIMIT_S)
+        await viewer.wait_until_ready(LIMIT_S)
         await asyncio.sleep(LIMIT_S)
 
     async def inside():
         # The buffers contain more than is read within the ping timeout.
-        pings = {"ws_ping_interval": 0.1, "ws_ping_timeout": 0.25}
+        pings = {"ws_ping_interval": 0.1, "ws_ping_timeout": 1.0}
         async with serve_viewer(speak, **pings) as port:
-            with SlowProxy(port, bytes_per_s=80_000) as line:
+            with SlowProxy(port, bytes_per_s=40_000) as line:
                 async with connect(f"ws://127.0.0.1:{line.port}/", ping_interval=None) as viewer:
                     assert await viewer.recv() == text
 
@@ -61,17 +59,17 @@ def test_a_slow_viewer_gets_many_messages_per_ping():
         answers = asyncio.Queue()
         hear = viewer.handle_pong
         viewer.handle_pong = lambda event: (answers.put_nowait(event), hear(event))
-        await viewer.wait_until_ready(TIMEOUT_S)
-        await viewer.send_frames(split_into_frames(b"the first"), TIMEOUT_S)
+        await viewer.wait_until_ready(LIMIT_S)
+        await viewer.send_frames(split_into_frames(b"the first"), LIMIT_S)
         for _ in ("before it", "after it"):
             await answers.get()
         for number in range(20):
             viewer.slow = True  # Its last answer came quickly.
-            await viewer.wait_until_ready(TIMEOUT_S)
-            await viewer.send_frames(split_into_frames(b"%d" % number), TIMEOUT_S)
+            await viewer.wait_until_ready(LIMIT_S)
+            await viewer.send_frames(split_into_frames(b"%d" % number), LIMIT_S)
         assert answers.empty()
         viewer.ping_if_slow()
-        await viewer.wait_until_ready(TIMEOUT_S)
+        await viewer.wait_until_ready(LIMIT_S)
         assert answers.qsize() == 1
         await viewer.send({"type": "websocket.close", "code": 1000})
 
@@ -85,13 +83,16 @@ def test_a_slow_viewer_gets_many_messages_per_ping():
 
 def test_pongs_later_than_the_next_ping_count():
     async def inside():
-        disconnected = asyncio.Event()
+        disconnected, impatient = asyncio.Event(), asyncio.Event()
+        timeout_s = LIMIT_S
 
         async def speak(viewer):
             try:
                 while True:
-                    await viewer.wait_until_ready(TIMEOUT_S)
-                    await viewer.send_frames(split_into_frames(b"small"), TIMEOUT_S)
+                    if timeout_s < LIMIT_S:
+                        impatient.set()
+                    await viewer.wait_until_ready(timeout_s)
+                    await viewer.send_frames(split_into_frames(b"small"), timeout_s)
                     await asyncio.sleep(0.01)
             except TimeoutError:
                 disconnected.set()
@@ -101,6 +102,8 @@ def test_pongs_later_than_the_next_ping_count():
                 async with connect(f"ws://127.0.0.1:{line.port}/", close_timeout=0.1) as viewer:
                     for _ in range(200):
                         await viewer.recv()
+                    timeout_s = 1.0
+                    await impatient.wait()
                     # The proxy accepts everything and delivers nothing.
                     line.delay_s = 2 * LIMIT_S
                     await disconnected.wait()
@@ -121,8 +124,8 @@ def test_little_is_sent_before_the_first_pong(monkeypatch):
 
         viewer.handle_pong = record_pong
         while not bytes_at_pong or sent_bytes < 1_000_000:
-            await viewer.wait_until_ready(TIMEOUT_S)
-            await viewer.send_frames(split_into_frames(bytes(10_000)), TIMEOUT_S)
+            await viewer.wait_until_ready(LIMIT_S)
+            await viewer.send_frames(split_into_frames(bytes(10_000)), LIMIT_S)
             sent_bytes += 10_000
         await viewer.send({"type": "websocket.close", "code": 1000})
 
@@ -142,8 +145,8 @@ def test_a_client_without_pongs_is_not_waited_for_long(monkeypatch):
     async def speak(viewer):
         viewer.handle_pong = lambda _: None
         for _ in range(100):
-            await viewer.wait_until_ready(TIMEOUT_S)
-            await viewer.send_frames(split_into_frames(bytes(10_000)), TIMEOUT_S)
+            await viewer.wait_until_ready(LIMIT_S)
+            await viewer.send_frames(split_into_frames(bytes(10_000)), LIMIT_S)
         await viewer.send({"type": "websocket.close", "code": 1000})
 
     async def inside():
@@ -158,10 +161,10 @@ def test_a_connection_broken_during_a_message_is_noticed_at_once(caplog):
         errors = asyncio.Queue()
 
         async def speak(viewer):
-            await viewer.wait_until_ready(TIMEOUT_S)
+            await viewer.wait_until_ready(LIMIT_S)
             viewer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
             try:
-                await viewer.send_frames(split_into_frames(bytes(1_000_000)), TIMEOUT_S)
+                await viewer.send_frames(split_into_frames(bytes(1_000_000)), LIMIT_S)
             except ViewerGoneError as gone:
                 errors.put_nowait(gone)
 
