@@ -103,7 +103,7 @@ def test_an_ordinary_request_at_the_address_of_a_websocket_is_told_why_it_is_non
 def test_a_viewer_of_a_run_that_rests_gets_heartbeats(server):
     run = resting(server)
     with connect(f"{server.ws_url}/ws/runs/{run['id']}", max_size=None) as viewer:
-        messages = [json.loads(viewer.recv(timeout=2.5)) for _ in range(5)]
+        messages = [json.loads(viewer.recv(timeout=LIMIT_S)) for _ in range(5)]
         kinds = [message["type"] for message in messages]
         assert kinds[0] == "snapshot"
         assert kinds.count("heartbeat") >= 3
