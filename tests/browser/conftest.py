@@ -110,6 +110,14 @@ def expect_list_of_shortcuts(page: Page) -> None:
     expect(keys).to_be_hidden()
 
 
+# Chromium's warnings about its own pace: a page may be closed, or a run deleted, while it is still
+# connecting, and on a slow machine a script may be used late.
+HARMLESS = (
+    "closed before the connection is established",
+    "preloaded using link preload but not used within a few seconds",
+)
+
+
 class Window:
     """A browser window that records the errors and warnings of the page.
 
@@ -128,7 +136,7 @@ class Window:
             self.page.add_init_script("localStorage.setItem('hurrah-introduced', 'yes')")
         self.page.set_default_timeout(TIMEOUT_S * 1000)
         self._errors: list[str] = []
-        self._expected: list[str] = []
+        self._expected = list(HARMLESS)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self._errors.append(str(error)))
 
@@ -232,8 +240,7 @@ class LastingWindow(Window):
     def begin(self, kept_runs: set[str]) -> None:
         """Prepare it for a test."""
         self._gone -= kept_runs
-        # The page may just be connecting to the run that it shows instead of a deleted one.
-        self._expected = ["closed before the connection is established"]
+        self._expected = list(HARMLESS)
         self.page.set_viewport_size(DESKTOP)
         self.page.emulate_media(
             media="screen",
