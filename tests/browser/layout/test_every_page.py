@@ -12,6 +12,7 @@ from tests.browser.layout.test_fonts import remove_fonts
 from tests.browser.server_process import Server
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
+TABLET: ViewportSize = {"width": 1024, "height": 768}
 LAPTOP: ViewportSize = {"width": 1280, "height": 720}
 # A browser that shows a page of 1440 x 900 at 200% lays it out in this size.
 ZOOMED: ViewportSize = {"width": 720, "height": 450}
@@ -61,7 +62,7 @@ def expect_whole_page(page: Page, check: Callable[[Page], None] = lambda _: None
     page.evaluate("document.fonts.ready")
     # The text size in the browser's settings is doubled; the screen is not.
     set_text_size(page, 32)
-    for size in (PHONE, LAPTOP):
+    for size in (PHONE, TABLET, LAPTOP):
         page.set_viewport_size(size)
         expect_whole_text(page, f"large text at a width of {size['width']}")
         check(page)
