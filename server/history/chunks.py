@@ -45,8 +45,13 @@ class ChunkWriter(ABC):
         """Whether numbers of the incomplete chunk are not written."""
         return self._count > self._written
 
-    def append(self, first: int, numbers: Floats) -> None:
+    def append(self, first: int, numbers: Floats) -> bool:
         """Append the numbers from `first` on; those that are in the history are skipped.
+
+        Returns
+        -------
+        bool
+            Whether a chunk became complete, and was written to the open transaction.
 
         Raises
         ------
@@ -56,6 +61,7 @@ class ChunkWriter(ABC):
         if first > self.last + 1:
             raise ValueError(f"numbers from {first} on, but the history ends at {self.last}")
         numbers = numbers[self.last + 1 - first :]
+        chunk = self._chunk
         while len(numbers):
             part = numbers[: CHUNK - self._count]
             self._buffer[self._count : self._count + len(part)] = part
@@ -64,6 +70,7 @@ class ChunkWriter(ABC):
             if self._count == CHUNK:
                 self._write_chunk(self._chunk, self._buffer)
                 self._start(self._chunk + 1, np.empty(0))
+        return self._chunk > chunk
 
     def write(self) -> None:
         """Write the incomplete chunk to the open transaction."""

@@ -107,21 +107,27 @@ class MetricWriter(ChunkWriter):
         # Summaries of the chunk's first blocks, which are complete: a chunk is written many times.
         self._complete_blocks = np.empty((0, len(NO_VALUES)))
 
-    def append(self, first: int, numbers: Floats) -> None:
+    def append(self, first: int, numbers: Floats) -> bool:
         """Append the values of the measurements from `first` on; a gap before them is NaN.
 
         Values that are in the history are skipped.
+
+        Returns
+        -------
+        bool
+            Whether a chunk was written to the open transaction.
         """
         if not len(numbers):
-            return
-        if first > self.last + 1:
+            return False
+        gap = first > self.last + 1
+        if gap:
             self.write()
             if chunk_of(first) > self._chunk:
                 self._start(chunk_of(first), np.empty(0))
                 self._complete_blocks = np.empty((0, len(NO_VALUES)))
             numbers = np.concatenate([np.full(first - 1 - self.last, np.nan), numbers])
             first = self.last + 1
-        super().append(first, numbers)
+        return super().append(first, numbers) or gap
 
     def _write_chunk(self, chunk: int, numbers: Floats) -> None:
         complete = self._complete_blocks

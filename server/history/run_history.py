@@ -53,20 +53,26 @@ class RunHistoryWriter:
         """The last update in the history, 0 when it is empty."""
         return self._losses.last
 
-    def append(self, records: Records) -> None:
+    def append(self, records: Records) -> bool:
         """Append records, without those of updates that the history has.
+
+        Returns
+        -------
+        bool
+            Whether some were written to the open transaction.
 
         Raises
         ------
         ValueError
             There is a gap between the history and the records.
         """
-        self._losses.append(records.first, records.losses)
+        written = self._losses.append(records.first, records.losses)
         measured = measured_updates(records.first, self.last)
         for name, values in records.metrics.items():
             if name not in self._metrics:
                 self._metrics[name] = MetricWriter(self._connection, self._run, name)
-            self._metrics[name].append(measured.start // measured.step, values)
+            written |= self._metrics[name].append(measured.start // measured.step, values)
+        return written
 
     def write(self) -> None:
         """Write everything to the open transaction."""

@@ -281,7 +281,7 @@ class Recorder:
             milestones = await self._store(Store.save_run, self.run.id, text, milestones)
             # The database writes what is left when there is space again.
             with contextlib.suppress(StorageError):
-                await self._store(Store.commit)
+                await self._store(Store.commit_written)
             self._publish_milestones(milestones)
             self._publish(StateMessage(type="state", run_state=self.run))
 
@@ -467,7 +467,7 @@ class Recorder:
             if self.run.state is not RunState.RUNNING:
                 # While the run is not training no periodic commit runs, so commit now.
                 with contextlib.suppress(StorageError):
-                    await self._store(Store.commit)
+                    await self._store(Store.commit_written)
             self._publish(SampleMessage(type="sample", sample=sample))
             self._publish_milestones(milestones)
 

@@ -1,10 +1,11 @@
 """The SQLite database of all runs: its connection, transactions and writes.
 
 One thread owns the database, and every method runs on that thread (see `StoreExecutor`). Writes
-collect in an open transaction. `Store.commit` makes them durable; the supervisor calls it once a
-second. A method that is documented as durable has committed when it returns, and has changed
-nothing when it raises. Queries are in `server.store.queries`; they use the same connection, so
-they see uncommitted writes.
+collect in an open transaction, and the reports of runs that train collect in memory, in one buffer
+for each run. `Store.commit` makes both durable. A method that is documented as durable has
+committed when it returns, and has changed nothing when it raises. Whatever else is written of a run
+follows its buffer, so that after a crash everything of a run is of the same moment. Queries are in
+`server.store.queries`; they use the same connection, so they see uncommitted writes.
 """
 
 from __future__ import annotations
@@ -96,12 +97,19 @@ class Store:
         """
         self._log.commit()
 
+    def commit_written(self) -> None:
+        """Make the transaction durable, without the reports that are only in a buffer.
+
+        Writing the buffers of hundreds of runs takes a good part of a second. Raises as `commit`.
+        """
+        self._log.commit(all_buffers=False)
+
     def changed_runs(self) -> list[str]:
         """Return the runs with something in a buffer, the oldest change first."""
         return list(self._changed)
 
     def write_buffers(self, runs: Sequence[str]) -> None:
-        """Write what is buffered of these runs, which the next commit need not write then.
+        """Write what is buffered of these runs to the transaction.
 
         Raises
         ------
@@ -183,7 +191,7 @@ class Store:
 
         def add() -> None:
             self._add_run(run, text)
-            self._write_buffers()
+            self._write_buffer(parent)
             for table, columns, row_update in COPIED_TO_FORKS:
                 self._connection.execute(
                     f"INSERT INTO {table} (run, {columns}) SELECT ?, {columns} FROM {table}"  # noqa: S608
@@ -267,7 +275,7 @@ class Store:
         self._log.write_durably(partial(self._save_run, run, text, Moment()))
 
     def _save_run(self, run: str, text: str, moment: Moment) -> None:
-        self._write_reported(run)
+        self._write_buffer(run)
         self._write_run(run, text, moment)
 
     def _write_reported(self, run: str) -> None:
@@ -305,6 +313,7 @@ class Store:
             self._changed.pop(run, None)
             self._reported.pop(run, None)
             self._smoothing.pop(run, None)
+            self._log.forget_buffer(run)
             for table in RUN_TABLES:
                 self._connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
             self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
@@ -313,7 +322,7 @@ class Store:
             )
 
         self._log.write(delete)
-        self.commit()
+        self.commit_written()
         # The run may have been deleted to free disk space: shrink the write-ahead log.
         with contextlib.suppress(sqlite3.OperationalError):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -390,7 +399,7 @@ class Store:
         """Add the records of updates, with the run's JSON and milestones.
 
         In one call, because any other write may commit next: after a crash, the history ends at the
-        update that the run names.
+        update that the run names. Usually they are only added to the run's buffer.
 
         Returns
         -------
@@ -398,7 +407,7 @@ class Store:
             With their ids, unless the disk is full.
         """
         write = partial(self._add_report, run, text, records, added, Moment())
-        return self._log.write(write) or list(added)
+        return self._log.buffer(run, write) or list(added)
 
     def _add_report(
         self,
@@ -409,8 +418,10 @@ class Store:
         moment: Moment,
     ) -> list[Milestone]:
         self._changed[run] = self._writer(run)
-        self._changed[run].append(records)
+        written = self._changed[run].append(records)
         self._reported[run] = text, moment
+        if written or added:
+            self._write_buffer(run)
         return milestones.add(self._connection, run, added)
 
     def close_history(self, run: str) -> None:
@@ -435,6 +446,7 @@ class Store:
             writer.write()
             self._write_reported(run)
             del self._changed[run]
+            self._log.buffer_written(run)
 
     def _forget_buffers(self) -> None:
         self._writers.clear()
@@ -450,6 +462,7 @@ class Store:
         moment = Moment()
 
         def add() -> list[Milestone]:
+            self._write_buffer(run)
             if self._collects_events:
                 webhook_events.add_hurrah(self._connection, run, sample, moment)
             self._connection.execute(
@@ -464,11 +477,21 @@ class Store:
 
     def add_milestones(self, run: str, added: Sequence[Milestone]) -> list[Milestone]:
         """Add milestones, and return them with their ids, unless the disk is full."""
-        return self._log.write(partial(milestones.add, self._connection, run, added)) or list(added)
+
+        def add() -> list[Milestone]:
+            self._write_buffer(run)
+            return milestones.add(self._connection, run, added)
+
+        return self._log.write(add) or list(added)
 
     def add_note(self, run: str, update: int, text: str) -> Milestone:
         """Add a note; durable. Raises as `milestones.add_note`."""
-        return self.write_durably(partial(milestones.add_note, self._connection, run, update, text))
+
+        def add() -> Milestone:
+            self._write_buffer(run)
+            return milestones.add_note(self._connection, run, update, text)
+
+        return self.write_durably(add)
 
     def change_note(self, run: str, identity: str, text: str) -> Milestone:
         """Replace the text of a note; durable. Raises as `milestones.change_note`."""
@@ -504,7 +527,7 @@ class Store:
     def add_checkpoint(
         self, run: str, checkpoint: Checkpoint, added: Sequence[Milestone] = ()
     ) -> list[Milestone]:
-        """Add or replace a checkpoint, and add milestones; durable, with all earlier writes.
+        """Add or replace a checkpoint, and add milestones; durable, with the run's history so far.
 
         Returns
         -------
@@ -513,6 +536,7 @@ class Store:
         """
 
         def add() -> list[Milestone]:
+            self._write_buffer(run)
             self._add_checkpoint(run, checkpoint)
             return milestones.add(self._connection, run, added)
 
@@ -548,4 +572,4 @@ class Store:
         self._log.write(partial(webhook_events.remove, self._connection, number))
         # Without a run that trains, nothing else commits it.
         with contextlib.suppress(StorageError):
-            self.commit()
+            self.commit_written()

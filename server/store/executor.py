@@ -138,11 +138,11 @@ class StoreExecutor:
             self._shared_commit = None
         began_s = loop.time()
         self._next_commit_s = began_s + SHARED_COMMIT_EVERY_S
-        # In steps, between which the reports of runs are stored.
+        # In steps, between which the reports of runs are stored; they wait for the next commit.
         changed = await self(Store.changed_runs)
         for start in range(0, len(changed), BUFFERS_AT_ONCE):
             await self(Store.write_buffers, changed[start : start + BUFFERS_AT_ONCE])
-        await self(Store.commit)
+        await self(Store.commit_written)
         rest_s = SHARED_COMMIT_REST * (loop.time() - began_s)
         latest_s = began_s + SHARED_COMMIT_AT_LEAST_EVERY_S
         self._next_commit_s = max(self._next_commit_s, min(began_s + rest_s, latest_s))

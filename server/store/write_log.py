@@ -3,6 +3,9 @@
 SQLite may end a transaction by itself when a page cannot be written, and then everything in the
 transaction is gone. Therefore all writes since the last commit are remembered as functions, and
 repeated before the next commit.
+
+Some writes only fill a buffer in memory, each of some owner. They are remembered with the owner
+until its buffer is written to the transaction, so that a commit need not write all buffers.
 """
 
 from __future__ import annotations
@@ -27,21 +30,25 @@ class WriteLog:
     ----------
     connection : sqlite3.Connection
         Nothing else may commit on it.
-    before_commit : callable
-        Called before each commit; writes what is buffered in memory.
+    write_buffers : callable
+        Writes what is buffered in memory, and calls `buffer_written` for each owner.
     after_rollback : callable
         Called when the transaction was lost; discards the buffers, which no longer continue what
         the database contains.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, before_commit: Write, after_rollback: Write
+        self, connection: sqlite3.Connection, write_buffers: Write, after_rollback: Write
     ) -> None:
         self._connection = connection
-        self._before_commit = before_commit
+        self._write_buffers = write_buffers
         self._after_rollback = after_rollback
+        # What the transaction contains, and by owner what only the buffers contain.
         self._uncommitted: list[Write] = []
+        self._buffered: dict[str, list[Write]] = {}
         self._lost = False
+        # Whether buffers contain some of the uncommitted writes, which were repeated.
+        self._repeated = False
 
     def write(self, write: Callable[[], T]) -> T | None:
         """Write now, or once there is space if the disk is full.
@@ -52,17 +59,43 @@ class WriteLog:
             What `write` returned; None if it is still to be done.
         """
         self.repeat_lost_writes()
-        result = None
-        if not self._lost:
-            try:
-                result = write()
-            except BaseException as error:
-                # Also after other errors: a later commit must not contain half of this write.
-                self._roll_back()
-                if as_storage_error(error) is None:
-                    raise
+        result = self._try(write)
         self._uncommitted.append(write)
         return result
+
+    def buffer(self, owner: str, write: Callable[[], T]) -> T | None:
+        """As `write`, but what is written is in the buffer of `owner` until `buffer_written`."""
+        self.repeat_lost_writes()
+        buffered = self._buffered.setdefault(owner, [])
+        # Before it is done, because it may itself write the buffer.
+        buffered.append(write)
+        try:
+            return self._try(write)
+        except BaseException:
+            for writes in (buffered, self._uncommitted):
+                if write in writes:
+                    writes.remove(write)
+            raise
+
+    def buffer_written(self, owner: str) -> None:
+        """Note that the transaction contains the whole buffer of `owner`."""
+        self._uncommitted += self._buffered.pop(owner, [])
+
+    def forget_buffer(self, owner: str) -> None:
+        """Note that the buffer of `owner` was discarded."""
+        self._buffered.pop(owner, None)
+
+    def _try(self, write: Callable[[], T]) -> T | None:
+        if self._lost:
+            return None
+        try:
+            return write()
+        except BaseException as error:
+            # Also after other errors: a later commit must not contain half of this write.
+            self._roll_back()
+            if as_storage_error(error) is None:
+                raise
+            return None
 
     def repeat_lost_writes(self) -> None:
         """Repeat the writes that were lost, if the disk permits it, so that queries see them."""
@@ -90,8 +123,8 @@ class WriteLog:
                 raise disk_error from error
             raise
 
-    def commit(self) -> None:
-        """Make all writes so far durable.
+    def commit(self, *, all_buffers: bool = True) -> None:
+        """Make all writes so far durable, those in buffers only with `all_buffers`.
 
         Raises
         ------
@@ -101,7 +134,8 @@ class WriteLog:
         failpoint("store.commit")
         try:
             self._repeat()
-            self._before_commit()
+            if all_buffers or self._repeated:
+                self._write_buffers()
             self._connection.commit()
         except BaseException as error:
             self._roll_back()
@@ -109,24 +143,25 @@ class WriteLog:
                 raise disk_error from error
             raise
         self._uncommitted.clear()
+        self._repeated = False
         failpoint("store.committed")
 
     def write_durably(self, write: Callable[[], T]) -> T:
-        """Write and commit, together with all earlier writes; if that fails, undo this write.
+        """Write and commit, with all earlier writes but those in buffers; undo it if that fails.
 
         Raises
         ------
         StorageError
             The disk is full or cannot be written.
         """
-        earlier = len(self._uncommitted)
         try:
             self._repeat()
             result = write()
             self._uncommitted.append(write)
-            self.commit()
+            self.commit(all_buffers=False)
         except BaseException as error:
-            del self._uncommitted[earlier:]
+            if write in self._uncommitted:
+                self._uncommitted.remove(write)
             self._roll_back()
             if (disk_error := as_storage_error(error)) is not None:
                 raise disk_error from error
@@ -135,6 +170,9 @@ class WriteLog:
 
     def _repeat(self) -> None:
         if self._lost:
+            for owner in list(self._buffered):
+                self.buffer_written(owner)
+            self._repeated = True
             try:
                 for write in self._uncommitted:
                     write()

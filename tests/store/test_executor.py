@@ -194,7 +194,7 @@ def test_posted_calls_are_made_in_order_and_report_their_errors(tmp_path, monkey
 def test_commits_are_shared_and_each_follows_the_writes_before_it(tmp_path, monkeypatch):
     monkeypatch.setattr(executor, "SHARED_COMMIT_EVERY_S", 0.05)
     done = []
-    monkeypatch.setattr(Store, "commit", lambda _store: done.append("commit"))
+    monkeypatch.setattr(Store, "commit_written", lambda _store: done.append("commit"))
 
     async def inside():
         async with BlockedThread(tmp_path) as blocked:
@@ -254,7 +254,7 @@ def test_a_commit_that_fails_fails_for_all_that_share_it(tmp_path, monkeypatch):
         async with BlockedThread(tmp_path) as blocked:
             await blocked.unblock()
             with monkeypatch.context() as patch:
-                patch.setattr(Store, "commit", _fail)
+                patch.setattr(Store, "commit_written", _fail)
                 commits = [blocked.store.commit_shared() for _ in range(3)]
                 found = await asyncio.gather(*commits, return_exceptions=True)
             assert [type(each) for each in found] == [StorageError] * 3
