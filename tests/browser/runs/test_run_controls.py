@@ -233,6 +233,7 @@ def test_a_clicked_widget_leaves_the_keys_to_the_page(
         expect(page.locator("#timeline")).to_have_value(str(int(before) - 1))
     expect(page.locator("input[name=scale][value=linear]")).to_be_checked()
     expect(page.locator("#tab-writing")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("input[name=pace][value='100']")).not_to_have_attribute("aria-busy", "true")
     assert server.call("GET", f"runs/{run}")["spec"]["pace"] == 100
 
     # With the keyboard, the widget shows the focus and owns its keys.
