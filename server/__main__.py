@@ -66,8 +66,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 WRONG_USAGE = 2
 STOPPED_BY_SIGNAL = 130
-# How many new objects the garbage collector of the server waits for. After Python's own 700 it would
-# visit all objects of hundreds of runs every few seconds, and stop the event loop for 0.3 s.
+# How many new objects the server's garbage collector waits for. After Python's own 700, it would
+# visit the objects of hundreds of runs every few seconds and stop the event loop for 0.3 s.
 NEW_OBJECTS_PER_COLLECTION = 20_000
 MAX_ERROR_CHARACTERS = 2_000
 
