@@ -25,7 +25,7 @@ from playwright.sync_api import (
 
 from tests.browser.server_process import Server
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 CHROMIUM = os.environ.get("HURRAH_BROWSER") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
