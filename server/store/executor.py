@@ -71,6 +71,7 @@ class StoreExecutor:
         self._made: deque[tuple[asyncio.Future[Any], Callable[[], None]]] = deque()
         self._delivering = False
         self._shared_commit: asyncio.Task[None] | None = None
+        self._commits: set[asyncio.Task[None]] = set()
         self._next_commit_s = 0.0
 
     async def __call__(
@@ -126,6 +127,8 @@ class StoreExecutor:
         """
         if self._shared_commit is None:
             self._shared_commit = asyncio.create_task(self._commit_later())
+            self._commits.add(self._shared_commit)
+            self._shared_commit.add_done_callback(self._commits.discard)
         # A caller that is cancelled does not cancel the commit of the others.
         await asyncio.shield(self._shared_commit)
 
@@ -152,6 +155,9 @@ class StoreExecutor:
         for future, _ in list(self._reads):
             if future is not None:
                 future.cancel()
+        # Closing commits what they would commit.
+        for commit in list(self._commits):
+            commit.cancel()
         await self(Store.close)
         self._thread.shutdown()
 

@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 # Rows that one statement changes; between statements progress can be logged.
 ROWS_PER_STATEMENT = 50_000
 SECONDS_BETWEEN_LOGS = 10.0
+# https://www.sqlite.org/fileformat.html, 1.3: "The Database Header".
+HEADER_BYTES = 100
+MAGIC = b"SQLite format 3\0"
+USER_VERSION = slice(60, 64)
 
 
 class NewerDatabaseError(RuntimeError):
@@ -99,13 +103,26 @@ def check_version(path: Path) -> None:
 
 
 def read_version(path: Path) -> int:
-    """Return the version of a database without writing to its directory; 0 if there is no file."""
-    if not path.exists():
+    """Return the version of a database without writing to its directory; 0 if there is no file.
+
+    SQLite would create the files of the write-ahead log. Without the log it would refuse a database
+    whose checkpoint was interrupted: its header has the new number of pages, and pages are missing.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        The file is not a database.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(HEADER_BYTES)
+    except FileNotFoundError:
         return 0
-    # Immutable: SQLite would otherwise create the files of the write-ahead log.
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-        return _version(connection)
+    if not header:
+        return 0
+    if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
+        raise sqlite3.DatabaseError("file is not a database")
+    return int.from_bytes(header[USER_VERSION], "big", signed=True)
 
 
 def backup_path(path: Path, version: int) -> Path:

@@ -47,7 +47,7 @@ class WriteLog:
         self._uncommitted: list[Write] = []
         self._buffered: dict[str, list[Write]] = {}
         self._lost = False
-        # Whether buffers contain some of the uncommitted writes, which were repeated.
+        # Whether buffers may contain some of the uncommitted writes, because they were repeated.
         self._repeated = False
 
     def write(self, write: Callable[[], T]) -> T | None:
@@ -66,15 +66,15 @@ class WriteLog:
     def buffer(self, owner: str, write: Callable[[], T]) -> T | None:
         """As `write`, but what is written is in the buffer of `owner` until `buffer_written`."""
         self.repeat_lost_writes()
-        buffered = self._buffered.setdefault(owner, [])
+        # After a loss all writes are repeated in their order.
+        writes = self._uncommitted if self._lost else self._buffered.setdefault(owner, [])
         # Before it is done, because it may itself write the buffer.
-        buffered.append(write)
+        writes.append(write)
         try:
             return self._try(write)
         except BaseException:
-            for writes in (buffered, self._uncommitted):
-                if write in writes:
-                    writes.remove(write)
+            # The rollback has moved it there.
+            self._uncommitted.remove(write)
             raise
 
     def buffer_written(self, owner: str) -> None:
@@ -170,9 +170,6 @@ class WriteLog:
 
     def _repeat(self) -> None:
         if self._lost:
-            for owner in list(self._buffered):
-                self.buffer_written(owner)
-            self._repeated = True
             try:
                 for write in self._uncommitted:
                     write()
@@ -185,4 +182,6 @@ class WriteLog:
     def _roll_back(self) -> None:
         self._connection.rollback()
         self._after_rollback()
-        self._lost = True
+        for owner in list(self._buffered):
+            self.buffer_written(owner)
+        self._lost = self._repeated = True

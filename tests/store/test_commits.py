@@ -30,6 +30,7 @@ class Written:
 
     def __init__(self):
         self.update = 0
+        self.error = None
         self.samples = set()
         self.milestones = []
 
@@ -52,7 +53,8 @@ class Scene:
         self.reader.close()
 
     def text(self, run):
-        return some_run(run, update=self.written[run].update).model_dump_json()
+        written = self.written[run]
+        return some_run(run, update=written.update, error=written.error).model_dump_json()
 
     def report(self, run, count, with_milestone):
         written = self.written[run]
@@ -70,8 +72,9 @@ class Scene:
         written.milestones += [each.update for each in added]
         self.store.add_sample(run, sample(written.update), added)
 
-    def save(self, run, _count, with_milestone):
+    def save(self, run, count, with_milestone):
         written = self.written[run]
+        written.error = f"error {count}"
         added = [milestone(written.update)] if with_milestone else []
         written.milestones += [each.update for each in added]
         self.store.save_run(run, self.text(run), added)
@@ -114,16 +117,17 @@ class Scene:
         self.store.connection.execute("PRAGMA max_page_count = 1000000")
 
     def committed(self, run):
-        [update] = [each.update for each in queries.list_runs(self.reader) if each.id == run]
+        [found] = [each for each in queries.list_runs(self.reader) if each.id == run]
+        update = found.update
         losses = losses_of(self.reader, run)
         assert losses.tolist() == list(range(update))
         samples = [each.update for each in queries.list_samples(self.reader, run)]
         milestones = [each.update for each in queries.list_milestones(self.reader, run)]
-        return update, samples, milestones
+        return update, found.error, samples, milestones
 
     def expect_consistent(self):
         for run in RUNS:
-            update, samples, milestones = self.committed(run)
+            update, _, samples, milestones = self.committed(run)
             written = self.written[run]
             assert update <= written.update
             assert max([0, *samples, *milestones]) <= update
@@ -132,8 +136,10 @@ class Scene:
     def expect_committed(self, *runs):
         for run in runs:
             written = self.written[run]
-            expected = written.update, sorted(written.samples), sorted(written.milestones)
-            assert self.committed(run) == expected
+            assert self.committed(run) == (
+                *(written.update, written.error),
+                *(sorted(written.samples), sorted(written.milestones)),
+            )
 
 
 OPERATIONS = ("sample", "save", "checkpoint", "read", "write_buffer", "commit_written", "commit")
@@ -158,6 +164,16 @@ operations = st.lists(
         ("checkpoint", "a", 1, False),
         ("fill_disk", "a", 1, False),
         ("report", "a", CHUNK, True),
+        ("empty_disk", "a", 1, False),
+        ("commit", "a", 1, False),
+    ]
+)
+# A state that is saved when the disk is full is newer than a report that is in a buffer.
+@example(
+    [
+        ("report", "a", CHUNK - 1, False),
+        ("fill_disk", "a", 1, False),
+        ("save", "a", 1, False),
         ("empty_disk", "a", 1, False),
         ("commit", "a", 1, False),
     ]

@@ -249,6 +249,24 @@ def test_a_shared_commit_writes_the_histories_of_runs_in_steps(tmp_path, monkeyp
     asyncio.run(inside())
 
 
+def test_a_shared_commit_ends_before_the_database_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(executor, "SHARED_COMMIT_EVERY_S", 0.05)
+
+    async def inside():
+        store = StoreExecutor(tmp_path / "hurrah.db")
+        await store.commit_shared()
+        caller = asyncio.create_task(store.commit_shared())
+        await asyncio.sleep(0)
+        caller.cancel()
+        commits = asyncio.all_tasks() - {asyncio.current_task(), caller}
+        assert len(commits) == 1
+        await store.close()
+        done, _ = await asyncio.wait(commits, timeout=LIMIT_S)
+        assert all(commit.cancelled() for commit in done)
+
+    asyncio.run(inside())
+
+
 def test_a_commit_that_fails_fails_for_all_that_share_it(tmp_path, monkeypatch):
     async def inside():
         async with BlockedThread(tmp_path) as blocked:

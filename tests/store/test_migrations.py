@@ -1,6 +1,7 @@
 """Migrations of the database: complete or not at all, with a backup, and never backwards."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from server.store.migrations import (
     MigrationError,
     NewerDatabaseError,
     backup_path,
+    check_version,
     open_database,
     read_version,
 )
@@ -71,6 +73,37 @@ def test_a_new_database_has_the_newest_version_and_no_backup(tmp_path):
         # The file itself has it, so that it can be read without the write-ahead log.
         assert read_version(path) == VERSION
     assert [each.name for each in tmp_path.iterdir()] == ["hurrah.db"]
+
+
+def test_a_database_whose_checkpoint_was_interrupted_can_be_opened(tmp_path):
+    """As after a shutdown on a full disk: the header counts pages that are not yet in the file."""
+    whole, broken = tmp_path / "whole" / "hurrah.db", tmp_path / "broken" / "hurrah.db"
+    for directory in (whole.parent, broken.parent):
+        directory.mkdir()
+    with closing(open_database(whole)) as connection:
+        connection.execute("INSERT INTO runs VALUES ('a', 1, ?)", ("x" * 1_000_000,))
+        connection.commit()
+        for each in ("hurrah.db", "hurrah.db-wal"):
+            shutil.copy(whole.parent / each, broken.parent / each)
+    page = whole.read_bytes()[:16_384]
+    with broken.open("r+b") as file:
+        file.write(page)
+    assert int.from_bytes(page[28:32], "big") * len(page) > broken.stat().st_size
+    before = {each.name: each.read_bytes() for each in broken.parent.iterdir()}
+    check_version(broken)
+    assert read_version(broken) == VERSION
+    assert {each.name: each.read_bytes() for each in broken.parent.iterdir()} == before
+    with closing(open_database(broken)) as connection:
+        assert connection.execute("SELECT length(run) FROM runs").fetchall() == [(1_000_000,)]
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\0", b"x" * 1_000])
+def test_another_file_is_not_a_database(tmp_path, content):
+    path = tmp_path / "hurrah.db"
+    path.write_bytes(content)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        check_version(path)
 
 
 def test_a_migrated_database_has_the_schema_of_a_new_one(old, tmp_path):
