@@ -54,12 +54,19 @@ class Recovery:
             await recorder.set_state(RunState.FAILED, str(error))
         if has_worker:
             return
-        if run.state is RunState.RUNNING:
+        if run.state is RunState.RUNNING and await self._has_ended():
+            await recorder.set_state(RunState.FINISHED)
+        elif run.state is RunState.RUNNING:
             text = "The server ended while the run was training."
             await recorder.set_state(RunState.INTERRUPTED, text)
         elif run.state is RunState.PAUSED and run.disk_full:
             text = "The server ended while there was no space on the disk."
             await recorder.set_state(RunState.INTERRUPTED, text)
+
+    async def _has_ended(self) -> bool:
+        """Whether the worker made the last update and its checkpoint after the server had ended."""
+        last, made = self._recorder.run.spec.max_updates, self._recorder.run.update
+        return last is not None and made >= last and await self.latest_update() == made
 
     async def restore_latest(
         self, *, rewind: bool = False, repeated_to: int = 0

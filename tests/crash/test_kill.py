@@ -127,6 +127,26 @@ def test_killing_the_server_loses_nothing(serve, updates):
     assert milestones == without_disturbances(again.get(other, "milestones"))
 
 
+def test_a_run_that_made_its_last_update_without_the_server_has_finished(serve):
+    server = serve("--no-demo")
+    spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 200}
+    run = server.create(paused=True, **spec)
+    server.post(run, "step", {"updates": 150})
+    server.client.patch(f"/api/runs/{run['id']}", json={"pace": 20})
+    server.post(run, "resume")
+    worker = only_worker(server)
+    # The server does nothing more, and is killed when the worker has made the last sample.
+    os.kill(server.process.pid, signal.SIGSTOP)
+    until((server.data_dir / "runs" / run["id"] / "snapshots" / "200.npz").exists)
+    server.kill()
+    until(lambda: not is_alive(worker))
+
+    again = serve("--no-demo")
+    found = again.run(run)
+    assert (found["state"], found["error"], found["update"]) == ("finished", None, 200)
+    assert recorded(again, run) == undisturbed(again, spec)
+
+
 def test_server_and_worker_killed_together_go_back_to_the_last_checkpoint(serve):
     server = serve("--no-demo")
     spec = SMALL | {"corpus": server.upload(PAGES)["id"], "max_updates": 1_000}
