@@ -64,7 +64,10 @@ class WriteLog:
         return result
 
     def buffer(self, owner: str, write: Callable[[], T]) -> T | None:
-        """As `write`, but what is written is in the buffer of `owner` until `buffer_written`."""
+        """Write to the buffer of `owner` now, or once there is space; returns as `write`.
+
+        The write is remembered with its owner until `buffer_written`.
+        """
         self.repeat_lost_writes()
         # After a loss all writes are repeated in their order.
         writes = self._uncommitted if self._lost else self._buffered.setdefault(owner, [])

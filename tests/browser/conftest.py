@@ -110,8 +110,8 @@ def expect_list_of_shortcuts(page: Page) -> None:
     expect(keys).to_be_hidden()
 
 
-# Chromium's warnings about its own pace: a page may be closed, or a run deleted, while it is still
-# connecting, and on a slow machine a script may be used late.
+# Chromium's warnings on a slow machine: a page is closed, or a run deleted, while the page still
+# connects, or a preloaded script is used late.
 HARMLESS = (
     "closed before the connection is established",
     "preloaded using link preload but not used within a few seconds",

@@ -130,7 +130,7 @@ export class PositionChart {
     const font = getComputedStyle(document.documentElement).fontFamily;
     const first = this.#byPosition === null;
     const byPosition = (this.#byPosition = coarsen(state.lossByPosition, plotWidthOf(size.width)));
-    // The keyboard may have been here before the data.
+    // The chart may have had the focus before the data came.
     if (first && this.#plot.matches(":focus-visible")) this.#startAtUpdate();
     const drawn = { ...state, lossByPosition: byPosition };
     const hoveredEpoch = this.#target?.epoch ?? null;

@@ -83,14 +83,14 @@ def test_a_slow_viewer_gets_many_messages_per_ping():
 
 def test_pongs_later_than_the_next_ping_count():
     async def inside():
-        disconnected, impatient = asyncio.Event(), asyncio.Event()
+        disconnected, timeout_changed = asyncio.Event(), asyncio.Event()
         timeout_s = LIMIT_S
 
         async def speak(viewer):
             try:
                 while True:
                     if timeout_s < LIMIT_S:
-                        impatient.set()
+                        timeout_changed.set()
                     await viewer.wait_until_ready(timeout_s)
                     await viewer.send_frames(split_into_frames(b"small"), timeout_s)
                     await asyncio.sleep(0.01)
@@ -103,7 +103,7 @@ def test_pongs_later_than_the_next_ping_count():
                     for _ in range(200):
                         await viewer.recv()
                     timeout_s = 1.0
-                    await impatient.wait()
+                    await timeout_changed.wait()
                     # The proxy accepts everything and delivers nothing.
                     line.delay_s = 2 * LIMIT_S
                     await disconnected.wait()
