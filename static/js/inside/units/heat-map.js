@@ -290,18 +290,21 @@ function drawLabels(context, content, view, { colours, rows, chosen, y, x0, y0 }
   context.textBaseline = "middle";
   const every = Math.max(1, Math.ceil(textScaled(LABEL_EVERY) / height));
   const pointed = cursor?.row ?? chosen;
+  const size = textScaled(12) * density;
+  // The features end in one column, whatever the lengths of the names.
+  context.font = `650 ${size}px ${colours.sans}`;
+  const longest = String(content.activations.m - 1).replaceAll(/./g, "0");
+  const room = right - context.measureText(longest).width - Math.round(10 * density);
   for (let row = rows.first; row < rows.end; row++) {
     const near = pointed >= 0 && every > 1 && Math.abs(row - pointed) < every;
     if (near ? row !== pointed : row % every && row !== chosen) continue;
     const { name, feature } = content.labelOf(content.order[row]);
     const middle = (y(row) + y(row + 1)) / 2;
     const marked = row === chosen || row === cursor?.row;
-    const size = textScaled(12) * density;
     context.textAlign = "right";
     context.fillStyle = row === chosen ? colours.accent : colours.ink;
     context.font = `${marked ? 650 : 500} ${size}px ${colours.sans}`;
     context.fillText(name, right, middle);
-    const room = right - context.measureText(name).width - Math.round(10 * density);
     context.fillStyle = marked ? colours.ink : colours.soft;
     context.font = `${size}px ${colours.sans}`;
     context.fillText(shortened(context, feature, room), room, middle);

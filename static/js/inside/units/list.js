@@ -152,7 +152,7 @@ function showLayers(select, /** @type {number} */ layers) {
 /** @param {UnitList} list */
 function summary({ units, features, characters, model }) {
   const known = units.filter(({ confirmed }) => confirmed).length;
-  const follow = known === 1 ? "unit follows a feature" : "units follow a feature";
+  const follow = known === 1 ? "units follows a feature" : "units follow a feature";
   const of = `${format.count(known)} of ${format.count(units.length)}`;
   return (
     `At update ${format.count(model.update)}, ${of} ${follow} of the text. ` +
