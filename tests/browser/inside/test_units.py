@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESKTOP, Window, eventually
+from tests.browser.conftest import DESKTOP, TIMEOUT_S, Window, eventually
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import CONTRASTS, SCHEMES
 from tests.inspection.quotation_unit import book, teach_quotation_marks
@@ -24,7 +24,8 @@ LEARNED = 50
 def run(server: Server, keep_run: Callable[..., str]) -> str:
     """A run whose snapshot at update 50 has a unit that follows quotation marks."""
     text = book(5, words=5_000).encode()
-    sent = httpx.post(f"{server.url}api/corpora", files={"file": ("book.txt", text)})
+    files = {"file": ("book.txt", text)}
+    sent = httpx.post(f"{server.url}api/corpora", files=files, timeout=TIMEOUT_S)
     run = keep_run(corpus=sent.json()["id"], max_updates=100, **SMALL)
     teach_quotation_marks(server.data_dir, run, LEARNED)
     return run
@@ -122,7 +123,8 @@ def test_a_link_to_a_run_that_does_not_exist_shows_another_one(
 ) -> None:
     page = window.page
     # The window fails the test if the page asks for what does not exist.
-    page.goto(f"{server.url}inside?run=missing")
+    # The message may be gone before a slow page is loaded.
+    page.goto(f"{server.url}inside?run=missing", wait_until="commit")
     expect(page.locator("#toasts")).to_contain_text("does not exist")
     expect(page).not_to_have_url(re.compile("missing"))
     expect(page.locator("#inside-run")).not_to_have_value("")

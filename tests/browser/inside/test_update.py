@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import TIMEOUT_S, Window, eventually
 from tests.browser.server_process import Server
 
 SPEC: dict[str, Any] = {"hidden_size": 9, "layers": 2, "sequence_length": 6, "sample_length": 20}
@@ -20,6 +20,13 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 AS_VIEWER = """new MutationObserver(() => {
   if (document.body) document.body.dataset.operator = "false";
 }).observe(document, { childList: true, subtree: true });"""
+
+# The texts that an element has from now on: each is shown for a second only.
+RECORD_PHASES = """(phase) => {
+  window.phases = [];
+  new MutationObserver(() => window.phases.push(phase.textContent))
+    .observe(phase, { childList: true, characterData: true, subtree: true });
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +44,8 @@ def test_an_update_is_gone_through_forward_and_back_and_then_made(
     server: Server, run: str, window: Window, keep_run: Callable[..., str]
 ) -> None:
     text = "abcdef\u0301\u200b" * 40
-    sent = httpx.post(f"{server.url}api/corpora", files={"file": ("unseen.txt", text.encode())})
+    files = {"file": ("unseen.txt", text.encode())}
+    sent = httpx.post(f"{server.url}api/corpora", files=files, timeout=TIMEOUT_S)
     unseen = keep_run(updates=1, corpus=sent.json()["id"], **SPEC)
     page = window.page
     open_update(page, server, run)
@@ -96,9 +104,11 @@ def test_an_update_is_gone_through_forward_and_back_and_then_made(
     assert now["loss"] == pytest.approx(before, rel=1e-5)
 
     # It plays by itself, and stops at a key.
+    phase.evaluate(RECORD_PHASES)
     page.keyboard.press("Space")
     expect(page.locator("#update-play")).to_have_accessible_name("Pause")
-    expect(phase).to_have_text(f"forward 1 of {STEPS}")
+    phases = eventually(lambda: page.evaluate("window.phases"), bool, "another phase")
+    assert phases[0] == f"forward 1 of {STEPS}"
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#update-play")).to_have_accessible_name("Play")
 
@@ -128,9 +138,11 @@ def test_a_viewer_on_a_phone_steps_through_without_motion(
     for _ in range(STEPS):
         page.locator("#update-next").click()
     # The network scrolls in its card to the current step, the page does not.
-    box = page.locator(".step[data-now]").bounding_box()
-    assert box is not None
-    assert 0 < box["x"] < PHONE["width"] - box["width"]
+    eventually(
+        page.locator(".step[data-now]").bounding_box,
+        lambda box: box is not None and 0 < box["x"] < PHONE["width"] - box["width"],
+        "the step to be in view",
+    )
     width = "document.documentElement.scrollWidth"
     assert page.evaluate(width) == PHONE["width"]
 
