@@ -123,7 +123,9 @@ def test_a_finished_curve_names_its_references_and_can_be_scaled_zoomed_and_down
 
 
 def test_hovering_does_not_redraw_the_chart(server: Server, lasting_window: Window) -> None:
-    run = server.create_run(paused=True, sample_every=20, hidden_size=8)
+    # No checkpoint is saved during the test: it could be drawn at any time.
+    spec = {"sample_every": 20, "hidden_size": 8, "checkpoint_every_s": 86_400}
+    run = server.create_run(**spec, paused=True)
     page = lasting_window.open(server, run)
     server.call("POST", f"runs/{run}/step", {"updates": 300})
     expect(page.locator("#writing-title")).to_have_text("Newest sample, at update 300")
@@ -142,8 +144,14 @@ def test_hovering_does_not_redraw_the_chart(server: Server, lasting_window: Wind
         ".observe(document.querySelector('#chart-plot'),"
         " { childList: true, subtree: true, attributes: true })"
     )
-    # The last samples and marks may be drawn one after the other.
-    count = "() => { const before = window.drawings; window.drawings = 0; return before; }"
+    # The last samples and marks may be drawn one after the other. A drawing that is due is made
+    # within a tenth of a second, after a frame.
+    count = """async () => {
+      window.drawings = 0;
+      await new Promise((done) => setTimeout(done, 200));
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      return window.drawings;
+    }"""
     eventually(lambda: page.evaluate(count), (0).__eq__, "the chart to be drawn")
     for share in (0.2, 0.5, 0.8):
         page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
@@ -166,12 +174,18 @@ def test_a_preview_is_drawn_before_the_chart_library_is_loaded(
     line = window.page.locator("#chart-sketch path").last
     eventually(lambda: line.get_attribute("d") or "", lambda d: d.count("L") > 100, "the sketch")
     expect(window.page.locator("#chart[data-drawn-update]")).to_have_count(0)
+    # What changes the layout of the page is there.
+    expect(window.page.locator("#notice")).to_contain_text("Finished")
+    window.page.evaluate("document.fonts.ready")
     # Each preview has new lines, so one may be replaced while it is measured.
     sketched = eventually(line.bounding_box, bool, "the sketch's place")
 
+    # Requests reach the test only while the page is asked something.
+    eventually(lambda: (window.page.title(), waiting)[1], bool, "the request for the library")
     waiting[0].continue_()
     window.page.locator("#chart[data-drawn-update]").wait_for(state="attached")
     expect(window.page.locator("#chart-sketch")).to_have_count(0)
     drawn = window.page.locator("#chart-plot .scatterlayer .trace path.js-line >> nth=-1")
     # One box includes the joints of its stroke, the other does not.
-    assert drawn.bounding_box() == pytest.approx(sketched, abs=5)
+    place = pytest.approx(sketched, abs=5)
+    eventually(drawn.bounding_box, lambda box: box == place, "the line at the same place")

@@ -73,7 +73,11 @@ def test_the_metrics_are_drawn_on_the_axis_of_the_curve_with_one_cursor(
     page.mouse.move(*middle(page, "#metric-gradient_norm", 0.5))
     expect(page.locator("#crosshair")).to_be_visible()
     expect(page.locator("#chart-readout")).to_contain_text("smooth loss")
-    assert abs(left(page, "#crosshair") - left(page, "#metric-crosshair")) < 1
+    eventually(
+        lambda: left(page, "#crosshair") - left(page, "#metric-crosshair"),
+        lambda pixels: abs(pixels) < 1,
+        "one line at the pointer in all charts",
+    )
     hovered = page.locator("#metric-gradient_norm .metric-value").inner_text()
     page.mouse.move(0, 0)
     expect(page.locator("#metric-crosshair")).to_be_hidden()
@@ -105,7 +109,8 @@ def test_new_metrics_of_a_zoom_are_fetched_and_a_phone_shows_them_all(
     newest = value.inner_text()
     lasting_window.open(server, run, "&metrics=shown&scale=linear&range=20-40")
     expect(value).to_have_text(newest)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    eventually(lambda: page.evaluate(fits), bool, "the page to fit the screen")
 
 
 def test_a_metric_can_be_compared(

@@ -85,10 +85,12 @@ def test_own_losses_are_shown_kept_compared_and_removed(
     # Removed from the keyboard, and put back.
     expect(page.locator("#own-remove")).to_be_focused()
     page.locator("#own-remove").press("Enter")
+    removed = page.locator(".toast", has_text="Your losses were removed.")
+    removed.hover()  # the time to undo does not pass meanwhile
     expect(page.locator("#own-panel")).to_be_hidden()
     expect(page.locator("#own-open")).to_be_focused()
     expect(page.locator("#own-open")).to_have_attribute("aria-pressed", "false")
     eventually(lambda: line(other, "y"), lambda y: y is None, "no line")
-    page.get_by_role("button", name="Undo").click()
+    removed.get_by_role("button", name="Undo").click()
     eventually(lambda: line(other, "y[0]"), lambda y: y == 70.25 / 25, "the line again")
     assert server.call("GET", f"runs/{run}")["own_losses"]["file"] == "mine.csv"
