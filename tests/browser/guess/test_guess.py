@@ -91,10 +91,12 @@ def press_twice(presenter: Page, next_round: Locator, then: str) -> None:
 
 def expect_readable(page: Page) -> None:
     """Check that no text on the projector is small, cut off or covered."""
-    assert page.evaluate(OVERLAPS) == []
-    found = page.evaluate(SMALL_TEXTS)
-    assert found["small"] == []
-    assert found["seen"] >= 8
+    eventually(lambda: page.evaluate(OVERLAPS), [].__eq__, "nothing cut off or covered")
+    eventually(
+        lambda: page.evaluate(SMALL_TEXTS),
+        lambda found: found["small"] == [] and found["seen"] >= 8,
+        "no small text",
+    )
     for part in (".guess-main", ".guess-side"):
         box = page.locator(part).bounding_box()
         assert box is not None
@@ -262,7 +264,8 @@ def test_a_player_types_a_character_and_a_restart_ends_the_game(
     run = server.create_run(hidden_size=10, validation_fraction=0.1, max_updates=50)
     state = lambda: server.call("GET", f"runs/{run}")["state"]  # noqa: E731
     eventually(state, "finished".__eq__, "the end")
-    started = server.call("POST", "games", {"run": run, "mode": "typing", "rounds": 2})
+    wanted = {"run": run, "mode": "typing", "rounds": 2, "seconds": 120}
+    started = server.call("POST", "games", wanted)
     game, key = started["id"], started["key"]
     window = open_window(viewport=PHONE)
     page = window.page

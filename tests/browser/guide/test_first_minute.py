@@ -81,24 +81,30 @@ def test_the_tour_leads_over_the_page_once_and_comes_back_only_when_asked_for(
     page.locator("#tour-try").click()
     expect(starters.first).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#reading-excerpt")).not_to_be_empty()
     expect(page.locator("#toasts")).to_contain_text("The stronger the colour of a character")
+    expect(page.locator("#reading-excerpt")).not_to_be_empty()
     page.locator("#card-tabs").get_by_text("Writing").click()
     page.locator("#help").click()
     page.locator("#tour-try").click()
     starters.nth(1).click()
-    expect(page.locator("#passage-source")).to_contain_text("best model")
     # The hint holds for texts beside and below each other, and covers none on a phone.
-    expect(page.locator("#toasts")).to_contain_text("The same network twice: the first text is")
+    hint = page.locator(".toast", has_text="The same network twice: the first text is")
+    hint.hover()  # it stays
+    expect(page.locator("#passage-source")).to_contain_text("best model")
     page.set_viewport_size(SIZES[0])
-    toast = page.locator(".toast").last.bounding_box()
-    text = page.locator("#passage-text").bounding_box()
-    assert toast is not None
-    assert text is not None
-    assert toast["y"] >= text["y"] + text["height"]
+    eventually(
+        functools.partial(page.evaluate, HINT_BELOW_TEXT), bool, "the hint to be below the text"
+    )
     page.set_viewport_size(SIZES[-1])
     page.locator("#passage-close").click()
     expect_terms_to_be_explained(page)
+
+
+HINT_BELOW_TEXT = """() => {
+  const [text, hint] = ["#passage-text", ".toast:last-of-type"].map((each) =>
+    document.querySelector(each)?.getBoundingClientRect());
+  return Boolean(text && hint && hint.top >= text.bottom);
+}"""
 
 
 def words_of_the_tour(page: Page) -> str:
@@ -151,7 +157,9 @@ def expect_terms_to_be_explained(page: Page) -> None:
         page.clock.run_for(300)  # it waits for the pointer to rest
         expect(tip).to_be_visible()
         expect(tip).to_have_text(meaning.text_content() or "-")
-        assert is_on_screen(SIZES[-1], tip.bounding_box())
+        eventually(
+            tip.bounding_box, functools.partial(is_on_screen, SIZES[-1]), "the tip on the screen"
+        )
     page.mouse.move(2, 2)
     page.locator("#legend-band button").focus()
     page.keyboard.press("Shift+Tab")

@@ -166,6 +166,8 @@ def set_text_size(page: Page, pixels: int) -> None:
 
 
 def expect_whole_reading_and_form(page: Page) -> None:
+    # The last samples may come after the end of the run.
+    expect(page.locator("#writing-title")).to_contain_text("at update 300")
     page.locator("#timeline").fill("7")
     page.locator("#tab-reading").click()
     expect(page.locator(".sequence .surprising")).to_have_count(3)
@@ -187,7 +189,7 @@ def expect_whole_reading_and_form(page: Page) -> None:
 
 def expect_whole_text(page: Page, what: str) -> None:
     text = "parseFloat(getComputedStyle(document.querySelector('.button')).fontSize)"
-    assert page.evaluate(text) >= 23, "the text is not larger"
+    eventually(lambda: page.evaluate(text), lambda pixels: pixels >= 23, "larger text")
     overflow = "document.documentElement.scrollWidth - innerWidth"
     eventually(lambda: page.evaluate(overflow), lambda pixels: pixels <= 0, f"{what} to fit")
     # Charts are drawn again in the new size.
