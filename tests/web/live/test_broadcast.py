@@ -9,7 +9,7 @@ from websockets.frames import Opcode
 from server.spec.schemas import MetricBuckets
 from server.web.live import broadcast, frames
 from server.web.live.broadcast import Channel
-from tests.serving import LIMIT_S
+from tests.jumping_time import run_with_jumping_time
 
 
 def progress(update, points=2):
@@ -204,19 +204,21 @@ def test_a_crowd_gets_progress_less_often_and_in_order(monkeypatch):
 
 def test_delayed_progress_is_sent_after_the_delay(monkeypatch):
     monkeypatch.setattr(broadcast, "CROWD_PROGRESS_INTERVAL_S", 3_600.0)
-    monkeypatch.setattr(broadcast, "MAX_PROGRESS_DELAY_S", 0.05)
 
     async def inside():
+        loop = asyncio.get_running_loop()
         channel = channel_with_log()
         channel.viewers = broadcast.CROWD_VIEWERS
         start = channel.seq
+        await asyncio.sleep(1.0)
         channel.publish(progress(2))
         channel.publish(progress(4))
-        async with asyncio.timeout(60):
-            await channel.wait(start + 1)
+        began_s = loop.time()
+        await channel.wait(start + 1)
+        assert loop.time() - began_s == pytest.approx(broadcast.MAX_PROGRESS_DELAY_S)
         assert all_after(channel, start + 1, coalesced=False)[0]["update"] == 4
 
-    asyncio.run(inside())
+    run_with_jumping_time(inside())
 
 
 def test_progress_after_a_pause_is_sent_at_once(monkeypatch):
@@ -364,12 +366,13 @@ def test_the_log_of_a_run_without_viewers_is_freed(monkeypatch):
         channel.leave()
         channel.close()
 
-    asyncio.run(inside())
+    run_with_jumping_time(inside())
 
 
 def test_quiet_viewers_get_heartbeats(monkeypatch):
-    interval_s = 0.05
-    monkeypatch.setattr(broadcast, "HEARTBEAT_INTERVAL_S", interval_s)
+    interval_s = broadcast.HEARTBEAT_INTERVAL_S
+    # No other messages come in between.
+    monkeypatch.setattr(broadcast, "VIEWER_COUNT_INTERVAL_S", 3_600.0)
 
     async def inside():
         loop = asyncio.get_running_loop()
@@ -379,51 +382,46 @@ def test_quiet_viewers_get_heartbeats(monkeypatch):
         assert channel.seq == before
         channel.join()
         channel.join()
+        began_s = loop.time()
         for number in (1, 2, 3):
-            async with asyncio.timeout(LIMIT_S):
-                await channel.wait(before + number - 1)
-            # One for both viewers.
+            await channel.wait(before + number - 1)
+            # One for both viewers. The first comes at once, because nothing was sent for so long.
+            assert loop.time() - began_s == pytest.approx((number - 1) * interval_s)
             [*_, message] = all_after(channel, before, coalesced=True)
             assert (message["type"], message["seq"]) == ("heartbeat", before + number)
         # Other messages take their place.
         channel.cache_snapshot(b'{"samples":[]}')
-        last, until_s = channel.seq, loop.time() + 4 * interval_s
-        while loop.time() < until_s:
+        last = channel.seq
+        for _ in range(10):
             channel.publish(progress(2))
-            # A late timer may have come first.
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.4 * interval_s)
         assert {m["type"] for m in all_after(channel, last, coalesced=False)} == {"progress"}
         channel.leave()
         last = channel.seq
-        async with asyncio.timeout(LIMIT_S):
-            await channel.wait(last)
+        await channel.wait(last)
         channel.leave()
         last = channel.seq
         await asyncio.sleep(3 * interval_s)
         assert channel.seq == last
         channel.join()
-        async with asyncio.timeout(LIMIT_S):
-            await channel.wait(last)
+        await channel.wait(last)
         channel.close()
 
-    asyncio.run(inside())
+    run_with_jumping_time(inside())
 
 
-def test_a_heartbeat_leaves_a_cached_snapshot_current(monkeypatch):
-    monkeypatch.setattr(broadcast, "HEARTBEAT_INTERVAL_S", 0.02)
-
+def test_a_heartbeat_leaves_a_cached_snapshot_current():
     async def inside():
         channel = channel_with_log()
         channel.join()
         number, _ = channel.cache_snapshot(b'{"samples":[]}')
-        async with asyncio.timeout(LIMIT_S):
-            await channel.wait(number)
+        await channel.wait(number)
         again = channel.cached_snapshot(running=False)
         assert again is not None
         assert again[0] == number
         channel.close()
 
-    asyncio.run(inside())
+    run_with_jumping_time(inside())
 
 
 def test_a_message_is_joined_from_its_frames():
