@@ -6,7 +6,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,14 +45,12 @@ class Session:
     def __init__(self, directory):
         self.directory = directory
         self.reports = []
-        self.received_s = []
         self.news = asyncio.Condition()
         self.end = asyncio.get_running_loop().create_future()
 
     async def add_report(self, report):
         async with self.news:
             self.reports.append(report)
-            self.received_s.append(time.monotonic())
             self.news.notify_all()
 
     async def ended(self, how):
@@ -150,12 +147,9 @@ async def test_the_first_report_has_the_state_and_the_first_sample(tmp_path):
 
 
 @async_test
-async def test_a_worker_reports_at_most_twenty_times_a_second(tmp_path):
+async def test_the_reports_of_a_worker_miss_nothing(tmp_path):
     async with worker(tmp_path, training=True, **FAST) as session:
         await session.until(lambda _: len(session.reports) > 30)
-        # The times are those of arrival, so a few reports may have come together.
-        took_s = session.received_s[30] - session.received_s[5]
-        assert took_s > 0.8 * 25 / 20
         await session.child.request(Pause())
         firsts = [report["first"] for report in session.reports]
         updates = [report["update"] for report in session.reports]

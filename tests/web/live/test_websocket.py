@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import time
+from itertools import pairwise
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -56,6 +57,11 @@ def entered(state):
 
 def points_of(curve):
     return list(zip(curve["update"], curve["smooth"], curve["low"], curve["high"], strict=True))
+
+
+def curve_of(viewer):
+    """Return the joined curve of all progress, some of which may be coalesced."""
+    return [point for message in viewer.of("progress") for point in points_of(message["curve"])]
 
 
 def check_curve(server, viewer):
@@ -191,16 +197,23 @@ def test_progress_at_full_speed_keeps_every_extreme(server):
         check_curve(server, viewer)
 
 
+def too_soon(viewer):
+    """Return how many progress messages were made much less than 1/20 s after the one before.
+
+    The worker makes them at that interval, and notes the time a little later. If it stalls in
+    between, the next one seems to be too soon.
+    """
+    made_at = [message["happened_at"] for message in viewer.of("progress")]
+    return sum(later - earlier < 0.03 for earlier, later in pairwise(made_at))
+
+
+# tests/worker/test_reporter.py has exact times.
 @pytest.mark.parametrize("pace", ["max", 30, 2])
-def test_progress_comes_five_to_twenty_times_a_second(server, corpus, pace):
+def test_progress_comes_at_most_twenty_times_a_second(server, corpus, pace):
     run = server.create(corpus=corpus, pace=pace, max_updates=None, **SMALL)
     with Viewer(server, run) as viewer:
-        viewer.read_until(lambda m: m["type"] == "progress")
-        began_s = time.monotonic()
         viewer.read_until(lambda _: len(viewer.of("progress")) >= 21)
-        took_s = time.monotonic() - began_s
-    # A slow machine sends fewer, but never more than 20.
-    assert took_s >= 0.9 * 20 / 20
+    assert too_soon(viewer) <= 4
     if pace == 2:
         updates = {message["update"] for message in viewer.of("progress")}
         assert len(updates) < 20, "it shows that it goes on between two updates"
@@ -210,13 +223,12 @@ def test_passages_do_not_increase_the_progress_rate(server, corpus):
     run = server.create(corpus=corpus, pace=200, max_updates=None, **SMALL)
     with Viewer(server, run, max_queue=None) as viewer:
         viewer.read_until(lambda m: m["type"] == "progress")
-        began_s = time.monotonic()
         for _ in range(40):
             server.post(run, "passages", {"source": "latest", "length": 1})
         server.post(run, "pause")
-        took_s = time.monotonic() - began_s
         viewer.read_until(entered("paused"))
-    assert len(viewer.of("progress")) <= 20 * took_s * 1.1 + 5
+    # A message for each passage would be too soon after, or before, one of the others.
+    assert too_soon(viewer) <= 10
 
 
 def narrow(server):
@@ -300,9 +312,11 @@ def test_since_continues_without_a_gap(server, corpus):
     assert second.of("snapshot") == []
     assert second.messages[0]["seq"] == seen["seq"] + 1
     first.messages += second.messages
-    numbers = [message["seq"] for message in first.messages]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    # Of a viewer that lags, progress is coalesced, with the number of the last.
     check_curve(server, first)
+    received = [*first.messages[0]["samples"], *(m["sample"] for m in first.of("sample"))]
+    # The last ones may be measured later.
+    assert received == server.get(run, "samples")[: len(received)]
 
 
 def test_an_old_or_strange_since_gets_a_snapshot(server, corpus):
@@ -328,7 +342,9 @@ def test_an_evicted_since_gets_a_snapshot(server, corpus):
         assert len(now["samples"]) == 601
     with Viewer(server, run, since=now["seq"] - 20) as viewer:
         assert viewer.next()["seq"] == now["seq"] - 19
-        assert viewer.read_until(lambda m: m["seq"] == now["seq"])["type"] == "sample"
+        viewer.read_until(lambda m: m["seq"] >= now["seq"])
+        assert viewer.of("snapshot") == []
+        assert viewer.of("sample")
 
 
 def test_an_unknown_run_is_closed_with_4404(server):
@@ -358,13 +374,16 @@ def test_all_viewers_get_the_same_and_are_counted(server, corpus):
         server.post(run, "resume")
         for viewer in viewers:
             viewer.read_until(entered("finished"))
-        last = viewers[0].messages[-1]["seq"]
-        # The messages of each after the last one joined.
-        received = [
-            [m for m in viewer.messages if viewers[2].messages[0]["seq"] < m["seq"] <= last]
-            for viewer in viewers
-        ]
-        assert received[0] == received[1] == received[2] != []
+        # The messages of each from when the last one joined to the end of the run.
+        joined, last = viewers[2].messages[0]["seq"], viewers[0].messages[-1]["seq"]
+        for viewer in viewers:
+            viewer.messages = [m for m in viewer.messages if joined < m["seq"] <= last]
+            assert curve_of(viewer) == curve_of(viewers[0]) != []
+            others = [
+                [m for m in each.messages if m["type"] != "progress"]
+                for each in (viewer, viewers[0])
+            ]
+            assert others[0] == others[1] != []
         viewers[2].socket.close()
         viewers[0].read_until(lambda m: m["type"] == "viewers" and m["viewers"] == 2)
 
