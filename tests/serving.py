@@ -1,12 +1,15 @@
 """Servers for tests: the real command in its own process, on its own port."""
 
+import contextlib
 import io
 import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -171,6 +174,19 @@ class RunningServer:
 
     def worker_pids(self):
         return child_pids(self.process.pid, "server.worker")
+
+
+@contextlib.contextmanager
+def reserved_port():
+    """Yield a port at which nothing listens, and which no other test gets meanwhile."""
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        if sys.platform != "linux":
+            # Elsewhere no server could listen at a port that another socket has.
+            free.close()
+        yield port
 
 
 def until(condition, limit_s=LIMIT_S):

@@ -20,7 +20,7 @@ from server.store.database import Store
 from server.store.executor import StoreExecutor
 from server.web.monitoring import webhook
 from server.web.monitoring.webhook import Webhook, signature, signing_key
-from tests.serving import PAGES, ROOT, RunningServer, until
+from tests.serving import PAGES, ROOT, RunningServer, reserved_port, until
 from tests.store.test_database import some_run
 from tests.training import run_command
 
@@ -151,9 +151,8 @@ def test_an_address_that_fails_is_one_line_without_the_path(
     store, caplog, monkeypatch, url, reason
 ):
     monkeypatch.setattr(webhook, "MAX_AGE_S", 0)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        free = taken.getsockname()[1]
-    send(store, url.format(free=free))
+    with reserved_port() as free:
+        send(store, url.format(free=free))
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith(f"webhook: {reason}")
     assert line.endswith("is given up")
@@ -196,8 +195,11 @@ def read_event(receiver):
 
 
 def test_a_later_server_delivers_what_could_not_be_delivered(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with reserved_port() as port:
+        deliver_later(tmp_path, port)
+
+
+def deliver_later(tmp_path, port):
     environment = {
         "HURRAH_WEBHOOK_URL": f"http://127.0.0.1:{port}/secret-path",
         "HURRAH_WEBHOOK_SECRET": SECRET,
