@@ -4,6 +4,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import httpx
+
+from tests.hostile import raw
+from tests.serving import LIMIT_S, NO_CERTIFICATES
+
 
 def open_files(pid):
     """Return the number of open file descriptors."""
@@ -14,6 +19,26 @@ def open_files(pid):
         ["lsof", "-a", "-p", str(pid), "-d", "0-999999"], capture_output=True, text=True, check=True
     )
     return len(listing.stdout.splitlines()) - 1
+
+
+def files_without_connections(server, for_s=0.3):
+    """Return the number of open files of a server without connections; its client is a new one."""
+    server.client.close()
+    server.client = httpx.Client(
+        base_url=server.url,
+        headers=server.client.headers,
+        timeout=LIMIT_S,
+        verify=NO_CERTIFICATES,
+    )
+
+    def read():
+        # A server that has closed this one has noticed which connections were closed before.
+        with raw.connect(server) as connection:
+            connection.sendall(raw.head(server, "GET /healthz HTTP/1.1", "Connection: close"))
+            assert raw.statuses(raw.until_closed(connection)) == [200]
+        return open_files(server.process.pid)
+
+    return steady(read, for_s)
 
 
 def resident_bytes(pid):

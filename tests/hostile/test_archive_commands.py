@@ -22,7 +22,7 @@ from tests.serving import PAGES, ROOT
 CONTROLS = "\x1b[2J\u202e\n"
 # NumPy itself takes 100 MB; 400 MB more would be several times the size of any file here.
 MAX_RESIDENT_BYTES = 500_000_000
-MAX_S = 30.0
+MAX_S = 55.0
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.hostile import raw
-from tests.hostile.process_usage import open_files, resident_bytes, steady
+from tests.hostile.process_usage import files_without_connections, open_files, resident_bytes
 from tests.serving import LIMIT_S, until
 
 LARGEST_BYTES = 65_536
@@ -17,7 +17,10 @@ CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 @pytest.fixture(scope="module")
 def run(server):
-    yield server.create(hidden_size=5, sample_length=10, paused=True)
+    run = server.create(hidden_size=5, sample_length=10, paused=True)
+    # Then all processes have been started.
+    assert server.get(run, "samples")
+    yield run
     server.delete_runs()
 
 
@@ -64,7 +67,7 @@ def test_a_malformed_frame_closes_only_its_connection(server, run, what):
 
 
 def test_unfinished_handshakes_and_frames_leave_nothing(server, run):
-    before = steady(lambda: open_files(server.process.pid))
+    before = files_without_connections(server)
     unfinished = [
         raw.frame(TEXT, b"x", fin=False),
         raw.frame(BINARY, b"xx", length=60_000),
