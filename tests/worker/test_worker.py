@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ from server.worker.messages import (
     decode_numbers,
 )
 from server.worker.reporter import MAX_BACKLOG_SAMPLES
+from server.worker.worker import Worker
 from tests.processes import is_alive
 from tests.serving import NOVEL, PAGES, ROOT, until
 
@@ -558,6 +560,38 @@ async def test_a_finished_run_that_goes_on_equals_one_that_never_stopped(tmp_pat
     assert [each for each in samples if each["update"] != 33] == whole_samples
 
 
+class CuttingChannel:
+    """A channel to a worker in this process, which asks for a checkpoint within the last sample.
+
+    A request from another process might arrive after the sample.
+    """
+
+    idle = True
+    server_gone = False
+
+    def __init__(self, path):
+        self.path = path
+        self.samples = []
+        self._asked = False
+        self._inbox = deque()
+
+    @property
+    def inbox(self):
+        if self.worker.trainer.updates == 3 and self.worker.sampling is not None:
+            if not self._asked:
+                self._inbox.append(encode_command(save_command(self.path), 1))
+            self._asked = True
+        elif self.worker.state == "finished":
+            self._inbox.append(encode_command(Shutdown()))
+        return self._inbox
+
+    def send(self, report):
+        self.samples += report["samples"]
+
+    def send_reply(self, number, content):
+        assert content == {"update": 3}
+
+
 @async_test
 async def test_the_last_sample_that_was_cut_off_is_written_when_the_run_is_opened_again(tmp_path):
     spec = {"cell": "lstm", "hidden_size": 300, "validation_fraction": 0.5, "sample_every": 100}
@@ -565,17 +599,16 @@ async def test_the_last_sample_that_was_cut_off_is_written_when_the_run_is_opene
     directories = [tmp_path / name for name in ("first", "second")]
     for directory in directories:
         directory.mkdir()
-    async with worker(directories[0], text=text, max_updates=3, **spec) as session:
-        await session.child.request(Resume())
-        await session.until(lambda report: report["update"] == 3)
-        _, _, meta = await session.checkpoint("cut.npz")
-        assert not meta["sampled"]
-        await session.until(lambda report: report["state"] == "finished")
-        (last,) = [
-            each for report in session.reports for each in report["samples"] if each["update"] == 3
-        ]
+    channel = CuttingChannel(directories[0] / "cut.npz")
+    command = start_command(
+        directories[0], SMALL | spec | {"max_updates": 3}, training=True, text=text
+    )
+    channel.worker = Worker(channel, command)
+    channel.worker.run()
+    assert not read_meta(channel.path)["sampled"]
+    (last,) = [each for each in channel.samples if each["update"] == 3]
     async with worker(
-        directories[1], text=text, checkpoint=directories[0] / "cut.npz", max_updates=3, **spec
+        directories[1], text=text, checkpoint=channel.path, max_updates=3, **spec
     ) as session:
         await session.until(lambda report: report["state"] == "finished")
         (again,) = [each for report in session.reports for each in report["samples"]]
