@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.serving import PAGES
+from tests.serving import PAGES, until
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +12,11 @@ def run(server):
     run = server.create(
         corpus=server.upload(PAGES)["id"], hidden_size=4, sample_length=20, max_updates=500
     )
-    return server.until_ended(run)
+    server.until_ended(run)
+    # Nothing more happens then, so that all snapshots are the same.
+    until(lambda: server.get(run, "checkpoints"))
+    server.get(run, "samples")
+    return run
 
 
 def raw(server, path, **headers):
