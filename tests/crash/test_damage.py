@@ -256,6 +256,8 @@ def test_a_server_starts_with_a_run_whose_checkpoints_are_all_damaged(serve):
     server.post(run, "checkpoints")
     whole = server.losses_csv(run)
     [worker] = server.worker_pids()
+    # The server must not notice that the worker is gone.
+    os.kill(server.process.pid, signal.SIGSTOP)
     os.kill(worker, signal.SIGKILL)
     server.kill()
     for path in files(server, run).glob("*.npz"):
