@@ -66,7 +66,7 @@ def test_options_override_a_file(tmp_path):
 def test_a_sweep_that_ctrl_c_stops_is_continued_and_seen_by_a_server(tmp_path):
     book, data = tmp_path / "book.txt", tmp_path / "data"
     book.write_text(PAGES)
-    options = ("--updates", 2_500, "--vary", "learning_rate=0.1,0.01,0.001", "--name", "Rates")
+    options = ("--updates", 20_000, "--vary", "learning_rate=0.1,0.01,0.001", "--name", "Rates")
     here = ("--data-dir", data)
     environment = {"HURRAH_MAX_TRAINING_RUNS": "1"}
     runs = data / "runs"
@@ -75,7 +75,7 @@ def test_a_sweep_that_ctrl_c_stops_is_continued_and_seen_by_a_server(tmp_path):
     ) as command:
         until(lambda: runs.exists() and len(list(runs.glob("*"))) >= 2)
         command.send_signal(signal.SIGINT)
-        assert command.wait(30) == 130
+        assert command.wait(60) == 130
     # As if a person had paused the run on its page.
     with contextlib.closing(sqlite3.connect(data / "hurrah.db")) as database, database:
         paused = "json_set(run, '$.state', 'paused', '$.error', NULL)"
@@ -86,7 +86,7 @@ def test_a_sweep_that_ctrl_c_stops_is_continued_and_seen_by_a_server(tmp_path):
     assert "Rates: smooth loss, nats per sequence" in done.stdout
     with RunningServer(data, "--no-demo") as server:
         (sweep,) = server.client.get("/api/sweeps").json()
-        assert (sweep["state"], sweep["ended"], sweep["updates"]) == ("finished", 3, 7_500)
+        assert (sweep["state"], sweep["ended"], sweep["updates"]) == ("finished", 3, 60_000)
         assert f"{sweep['best']['value']:.4f}" in done.stdout
         assert len(server.client.get("/api/runs").json()) == 3
         (address,) = re.findall(r"shows the sweep at (\S+)\.\n", done.stdout)

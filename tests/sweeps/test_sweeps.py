@@ -111,7 +111,9 @@ def test_each_configuration_of_a_grid_is_run_once_with_each_seed(server, corpus)
 
 
 def test_runs_that_fall_behind_are_stopped_and_keep_what_they_learned(server, corpus):
-    spec = TINY | {"corpus": corpus, "max_updates": 900, "pace": 600, "loss_smoothing": 0.9}
+    spec = TINY | {"corpus": corpus, "max_updates": 900, "loss_smoothing": 0.9}
+    # A run that falls behind trains for some seconds before it would finish.
+    spec["pace"] = 150
     rates = {"learning_rate": {"values": [0.1, 1e-6, 1e-7, 1e-8]}}
     # With this seed, the good rate is among the first two, which train at the same time.
     sweep = start(server, spec, rates, sampler="grid", stop_early=True, seed=0)
