@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from tests.serving import PAGES
+from tests.serving import PAGES, until
 from tests.training import run_command
 
 
@@ -17,7 +17,10 @@ def run(server):
     run = server.create(
         corpus=corpus, hidden_size=10, sequence_length=10, max_updates=900, sample_length=200
     )
-    return server.until_ended(run)
+    run = server.until_ended(run)
+    # Then its last checkpoint is saved, and nothing changes any more.
+    until(lambda: not server.worker_pids())
+    return run
 
 
 def markdown(path):
