@@ -192,7 +192,8 @@ def test_posted_calls_are_made_in_order_and_report_their_errors(tmp_path, monkey
 
 
 def test_commits_are_shared_and_each_follows_the_writes_before_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(executor, "SHARED_COMMIT_EVERY_S", 0.05)
+    # Long enough for all writes below, also when this process stalls in between.
+    monkeypatch.setattr(executor, "SHARED_COMMIT_EVERY_S", 1.0)
     done = []
     monkeypatch.setattr(Store, "commit_written", lambda _store: done.append("commit"))
 
@@ -250,7 +251,7 @@ def test_a_shared_commit_writes_the_histories_of_runs_in_steps(tmp_path, monkeyp
 
 
 def test_a_shared_commit_ends_before_the_database_is_closed(tmp_path, monkeypatch):
-    monkeypatch.setattr(executor, "SHARED_COMMIT_EVERY_S", 0.05)
+    monkeypatch.setattr(executor, "SHARED_COMMIT_EVERY_S", 3_600.0)
 
     async def inside():
         store = StoreExecutor(tmp_path / "hurrah.db")
