@@ -13,6 +13,9 @@ import pytest
 from server import __version__
 from tests.serving import ROOT, RunningServer
 
+# To build and to install it takes several seconds, and much longer on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def hurrah(tmp_path_factory):

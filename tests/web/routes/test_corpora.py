@@ -239,7 +239,10 @@ def test_an_upload_that_breaks_off_leaves_nothing(server):
         raise ConnectionError
 
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
-    with httpx.Client(base_url=server.url) as client, pytest.raises(ConnectionError):
+    with (
+        httpx.Client(base_url=server.url, timeout=LIMIT_S) as client,
+        pytest.raises(ConnectionError),
+    ):
         client.post("/api/corpora", content=body(), headers=kind)
     assert server.client.get("/api/corpora").json() == before
 

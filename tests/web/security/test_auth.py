@@ -89,7 +89,7 @@ def test_viewers_can_watch_and_request_passages_but_change_nothing(open_server):
 
 
 def test_the_printed_link_authenticates_the_operator(open_server):
-    with httpx.Client(base_url=open_server.url) as browser:
+    with httpx.Client(base_url=open_server.url, timeout=LIMIT_S) as browser:
         answer = browser.get("/", params={"run": "abc", "token": open_server.token})
         assert answer.status_code == 303
         assert answer.headers["location"] == "/?run=abc"
@@ -103,7 +103,7 @@ def test_the_printed_link_authenticates_the_operator(open_server):
 
 
 def test_a_wrong_token_in_a_link_authenticates_nobody(open_server):
-    with httpx.Client(base_url=open_server.url) as browser:
+    with httpx.Client(base_url=open_server.url, timeout=LIMIT_S) as browser:
         for token in ("", "wrong", open_server.token[:-1], open_server.token + "x", "é"):
             answer = browser.get("/", params={"token": token})
             assert (answer.status_code, answer.headers["location"]) == (303, "/")
@@ -143,7 +143,7 @@ def test_no_token_is_required_on_loopback_by_default(server):
 
 def test_a_token_may_contain_any_characters(token_server):
     link = token_server.greeting.rsplit(" ", 1)[1]
-    with httpx.Client(base_url=token_server.url) as browser:
+    with httpx.Client(base_url=token_server.url, timeout=LIMIT_S) as browser:
         answer = browser.get("/" + link.partition("/?")[2].join(["?", ""]))
         assert answer.status_code == 303
         assert browser.post("/api/runs", json=SMALL).status_code == 201
@@ -279,7 +279,7 @@ def test_a_link_with_a_token_on_another_site_works(token_server):
         "Sec-Fetch-Dest": "document",
     }
     query = {"run": 'a"<b>&c', "token": TOKEN}
-    answer = httpx.get(f"{token_server.url}/", params=query, headers=link)
+    answer = httpx.get(f"{token_server.url}/", params=query, headers=link, timeout=LIMIT_S)
     assert answer.status_code == 200
     assert answer.headers["refresh"] == "0; url=/?run=a%22%3Cb%3E%26c"
     assert "set-cookie" in answer.headers
@@ -292,7 +292,7 @@ def test_a_link_with_a_token_on_another_site_works(token_server):
 
 
 def test_the_cookie_is_not_the_token_and_scripts_cannot_read_it(token_server):
-    with httpx.Client(base_url=token_server.url) as browser:
+    with httpx.Client(base_url=token_server.url, timeout=LIMIT_S) as browser:
         cookie = browser.get("/", params={"token": TOKEN}).headers["set-cookie"]
         name, value = cookie.partition(";")[0].split("=")
         assert name == f"hurrah-operator-{token_server.port}"
@@ -332,7 +332,7 @@ def test_wrong_cookies_authenticate_nobody(token_server, cookie):
 )
 def test_cookies_of_other_servers_do_not_lock_the_operator_out(token_server, beside):
     """Browsers share cookies between all servers of one machine, whatever they are."""
-    with httpx.Client(base_url=token_server.url) as browser:
+    with httpx.Client(base_url=token_server.url, timeout=LIMIT_S) as browser:
         cookie = browser.get("/", params={"token": TOKEN}).headers["set-cookie"].partition(";")[0]
     beside = beside.replace("{name}", cookie.partition("=")[0])
 

@@ -233,7 +233,7 @@ def test_both_of_two_origins_are_checked(server, run):
 
 
 def test_other_sites_cannot_use_the_operators_cookie(open_server):
-    with httpx.Client(base_url=open_server.url) as browser:
+    with httpx.Client(base_url=open_server.url, timeout=60) as browser:
         browser.get("/", params={"token": open_server.token})
         assert browser.post("/api/runs", json=SMALL).status_code == 201
         wrong = browser.post("/api/runs", json={}, headers={"Origin": "http://evil.example"})
@@ -258,7 +258,7 @@ def test_a_local_proxy_is_trusted_on_a_dual_stack_socket(tmp_path, trusted, is_b
     with RunningServer(tmp_path / "data", "--no-demo", "--host", "::", **environment) as server:
         token = server.greeting.partition("token=")[2]
         url = f"http://127.0.0.1:{server.port}/?token={token}"
-        answer = httpx.get(url, headers={"X-Forwarded-Proto": "https"})
+        answer = httpx.get(url, headers={"X-Forwarded-Proto": "https"}, timeout=60)
         assert ("; Secure" in answer.headers["set-cookie"]) == is_believed
 
 
