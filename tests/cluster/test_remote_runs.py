@@ -142,12 +142,12 @@ def test_a_machine_that_comes_back_too_late_is_refused_and_stops(cluster, server
     check(server, paused)
     (lost,) = [each for each in server.get(run, "milestones") if each["kind"] == "rollback"]
     assert lost["update"] == made["update"]
-    assert "nothing was heard of it for 2" in lost["text"]
+    assert "nothing was heard of it for " in lost["text"]
     server.post(run, "stop")
 
 
 def test_a_machine_that_was_frozen_and_comes_back_writes_nothing(cluster, server, corpus):
-    run = server.create(corpus=corpus, max_updates=600, **SPEC | {"pace": 150})
+    run = server.create(corpus=corpus, max_updates=3_000, **SPEC | {"pace": 150})
     first = server.until(run, lambda now: now["machine"])["machine"]
     server.until(run, lambda now: now["update"] >= 50)
     frozen = [*cluster.agents(first), *cluster.worker_processes(first)]
