@@ -2,7 +2,7 @@
 
 import { LIMIT_CHOSEN, swatch } from "./series-styles.js";
 import { isPageOutdated, visibleIds } from "./reducers.js";
-import { el, find, icon, setText } from "../lib/dom.js";
+import { el, find, icon, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { networkSummary } from "../lib/network-summary.js";
 import { groupRun, groupState } from "../groups/group-run.js";
@@ -139,8 +139,7 @@ export function mountRunPicker(store) {
     else if (!page.length && runs.length) {
       items.push(el("li", { class: "hint", text: "No run matches." }));
     }
-    const same = items.every((item, i) => list.children[i] === item);
-    if (!same || list.children.length !== items.length) list.replaceChildren(...items);
+    setChildren(list, items);
     const ids = new Set(runs.flatMap(({ id, group }) => (group ? [id, group.id] : [id])));
     for (const id of rows.keys()) if (!ids.has(id)) rows.delete(id);
     setText(find("#compare-dropped"), droppedSentence(state));

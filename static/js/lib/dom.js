@@ -98,6 +98,22 @@ export function setText(element, text) {
 }
 
 /**
+ * Make `items` the children of an element. Those that stay are not touched where possible, because
+ * one that is removed loses the focus, and a click that is under way.
+ *
+ * @param {Element} parent
+ * @param {Element[]} items
+ */
+export function setChildren(parent, items) {
+  const kept = new Set(items);
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
+  items.forEach((item, i) => {
+    const there = parent.children[i] ?? null;
+    if (there !== item) parent.insertBefore(item, there);
+  });
+}
+
+/**
  * A function that scrolls an element back to its top. It does nothing, and causes no layout, if the
  * element was not scrolled since.
  *

@@ -4,7 +4,7 @@
  */
 
 import * as api from "../net/api.js";
-import { el, find, focusedElement, icon, setText } from "../lib/dom.js";
+import { el, find, focusedElement, icon, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { memoize } from "../lib/memoize.js";
 import { networkSummary } from "../lib/network-summary.js";
@@ -131,12 +131,8 @@ export class RunSwitcher {
     if (entries.length > this.#shown) {
       items.push(moreRow(this.#shown, entries.length, () => this.#showMore()));
     }
-    // A row that is the same keeps its element, the focus and the state of the pointer.
-    const same = items.every((item, i) => this.#list.children[i] === item);
-    if (!same || items.length !== this.#list.children.length) {
-      this.#list.replaceChildren(...items);
-      if (focused) this.#focus(...focused);
-    }
+    setChildren(this.#list, items);
+    if (focused && !this.#list.contains(document.activeElement)) this.#focus(...focused);
     this.#showBatch();
   }
 

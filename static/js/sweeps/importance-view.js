@@ -1,6 +1,6 @@
 /** How much each parameter matters for the goal, as bars. */
 
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { parameterLabel } from "./words.js";
 
@@ -33,8 +33,7 @@ export function mountImportance(store) {
         row.bar.style.setProperty("inline-size", `${Math.max(value, 0) * 100}%`);
         return row.item;
       });
-      const same = items.every((item, i) => list.children[i] === item);
-      if (!same || list.children.length !== items.length) list.replaceChildren(...items);
+      setChildren(list, items);
     },
   );
 }

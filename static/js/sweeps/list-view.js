@@ -1,6 +1,6 @@
 /** The list of all sweeps. */
 
-import { el, find, rooted, setText } from "../lib/dom.js";
+import { el, find, rooted, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { bestConfiguration } from "./configurations.js";
 import { goalLabel, goalText, parameterLabel, sweepState } from "./words.js";
@@ -70,9 +70,7 @@ export function mountList(store) {
         show(row, sweep);
         return row.item;
       });
-      const same = items.every((/** @type {any} */ item, /** @type {number} */ i) =>
-        list.children[i] === item);
-      if (!same || list.children.length !== items.length) list.replaceChildren(...items);
+      setChildren(list, items);
     },
   );
 }

@@ -165,6 +165,7 @@ def test_waiting_runs_are_moved_by_keyboard_other_windows_follow_and_refusals_ar
     # A clicked button of the list has the key too: it does not pause the run that is watched.
     page.get_by_role("button", name="Move c up").click()
     expect(rows).to_have_text(["a", "b", "c", "d"])
+    expect(page.locator("#run-moved")).to_have_text("c is now number 2 of 3 that wait.")
     page.keyboard.press("Space")
     expect(rows).to_have_text(["a", "c", "b", "d"])
     assert own_server.call("GET", f"runs/{ids['a']}")["state"] == "running"
