@@ -86,14 +86,20 @@ export class CompareTable {
   }
 
   /**
+   * Build the head, and the cells of each row but the first. That one stays: a click may be under
+   * way, a button may have the focus, or the name may be a field.
+   *
    * @param {Column[]} columns
    * @param {string} signature
    */
   #buildHead(columns, signature) {
     const focused = focusedElement()?.closest("[data-column]")?.getAttribute("data-column");
     this.#columns = signature;
-    this.#rows.clear();
-    this.#body.replaceChildren();
+    for (const { item, cells } of this.#rows.values()) {
+      cells.splice(1).forEach((cell) => cell.remove());
+      cells.push(...cellsAfterName(columns));
+      item.append(...cells.slice(1));
+    }
     this.#head.replaceChildren(
       ...columns.map(({ key, label, figure }) =>
         el(
@@ -162,9 +168,7 @@ export class CompareTable {
     const names = el("span", { class: "compare-names" }, name, origin);
     const head = el("th", { scope: "row" }, el("div", {}, marker, names));
     if (operator) head.firstChild.append(...this.#buttons(id, head, name, !group));
-    const cells = columns.map(({ label, figure }, i) =>
-      i === 0 ? head : el("td", { "data-label": label, class: figure ? "figure-column" : null }),
-    );
+    const cells = [head, ...cellsAfterName(columns)];
     return { item: el("tr", { "data-run": id }, ...cells), cells, marker, name, origin };
   }
 
@@ -201,6 +205,18 @@ export class CompareTable {
     ];
   }
 }
+
+/**
+ * Empty cells of a row for all columns but the first, which has the name.
+ *
+ * @param {Column[]} columns
+ */
+const cellsAfterName = (columns) =>
+  columns
+    .slice(1)
+    .map(({ label, figure }) =>
+      el("td", { "data-label": label, class: figure ? "figure-column" : null }),
+    );
 
 /**
  * The origin of a run, and the user's losses beside it.

@@ -42,7 +42,9 @@ export class FullScreenLayout {
     if (!document.fullscreenEnabled || document.fullscreenElement) return;
     try {
       await document.documentElement.requestFullscreen();
-      this.#entered = true;
+      this.#entered = this.isOn;
+      // The layout was left meanwhile.
+      if (!this.isOn) document.exitFullscreen();
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
     }

@@ -82,8 +82,13 @@ def test_a_fork_has_the_parents_spec_and_every_change_arrives(
     spec = forked(server, page)
     assert spec | {"name": ""} == parent | {"name": ""}
 
-    # The comparison has the same form.
-    page.locator(f"#compare-body tr[data-run='{run}']").get_by_label("Fork", exact=True).click()
+    # The comparison has the same form. Its button stays when the table gets another column.
+    button = page.locator(f"#compare-body tr[data-run='{run}']").get_by_label("Fork", exact=True)
+    button.focus()
+    server.call("PATCH", f"runs/{run}", {"sample_every": 60})
+    expect(page.locator("#compare-head [data-column=sample_every]")).to_be_attached()
+    expect(button).to_be_focused()
+    button.press("Enter")
     expect(page.locator("#fork-dialog")).to_be_visible()
     page.locator("#fork-more summary").click()
     numbers = {"learning_rate": 0.01, "sample_every": 70, "seed": 6, "dropout": 0.5, "clip": 2.5}
