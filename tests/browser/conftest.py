@@ -59,6 +59,12 @@ def eventually(read: Callable[[], Any], accepts: Callable[[Any], bool], what: st
         time.sleep(0.03)
 
 
+def stop_clock(page: Page) -> None:
+    """Stop the page's clock, which is installed: its time passes only when a test advances it."""
+    # It can only be stopped later than now, whenever the request arrives.
+    page.clock.pause_at(page.evaluate("Date.now()") / 1_000 + 20)
+
+
 def figure(page: Page, name: str) -> float:
     """The number in one of the five figures; NaN if there is none."""
     text = page.locator(f"#figure-{name}").inner_text()
@@ -90,16 +96,18 @@ def expect_parts_below_each_other(page: Page) -> None:
     excess = "document.documentElement.scrollHeight - innerHeight"
     eventually(lambda: page.evaluate(excess), lambda pixels: pixels <= 0, "no scrolling")
     parts = ("#sample-text", "#quality", ".words-head", "#watch-words", ".timeline", "#controls")
-
-    def overlaps() -> list[Any]:
-        boxes = [page.locator(part).bounding_box() for part in parts]
-        return [
-            (page.viewport_size, above, below)
-            for above, below in pairwise(boxes)
-            if not above or not below or above["y"] + above["height"] > below["y"] + 1
-        ]
-
-    eventually(overlaps, [].__eq__, "the parts to be below each other")
+    # Read at once, because a text that arrives moves the parts below it.
+    boxes = """(parts) => parts.map((part) => {
+      const { top, bottom, height } = document.querySelector(part).getBoundingClientRect();
+      return [part, height && top, height && bottom];
+    })"""
+    eventually(
+        lambda: page.evaluate(boxes, parts),
+        lambda found: all(
+            bottom > 0 and bottom <= top + 1 for (_, _, bottom), (_, top, _) in pairwise(found)
+        ),
+        f"parts below each other at {page.viewport_size}",
+    )
 
 
 def expect_list_of_shortcuts(page: Page) -> None:

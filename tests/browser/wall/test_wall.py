@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.browser.conftest import DESKTOP, Module, Window, eventually
+from tests.browser.conftest import DESKTOP, Module, Window, eventually, stop_clock
 from tests.browser.server_process import Server
 
 SPEC = {
@@ -117,7 +117,8 @@ def expect_missing_curves_to_be_fetched(server: Server, page: Page) -> Feed:
     feed = Feed(page, server, runs)
     first = page.locator(".wall-card").first
     expect(first.locator(".wall-loss")).to_have_text("2.00")
-    eventually(lambda: len(held), bool, "the request")
+    # A request is known only after a call of the page.
+    eventually(lambda: page.evaluate("0") or len(held), bool, "the request")
     # What arrives before the answer is added to it.
     feed.update(progress=[progress(2, 25.0)])
     expect(first.locator(".wall-loss")).to_have_text("1.00")
@@ -221,9 +222,15 @@ def test_cards_keep_their_places_below_the_pointer(
     page = open_window(clock=True).page
     feed = Feed(page, server, [wall_run(number) for number in (3, 2, 1)], "?sort=loss")
     expect(feed.names).to_have_text(["run 1", "run 2", "run 3"])
+    stop_clock(page)
     page.locator(".wall-card").nth(1).hover()
     feed.update(progress=[progress(3, 1.0)], removed=[f"{2:012x}"], runs=[wall_run(4)])
-    expect(page.locator(".wall-loss")).to_have_text(["1.00", "2.00", "0.04"])
+    # The cards are drawn in the next frames.
+    eventually(
+        lambda: page.clock.run_for(16) or page.locator(".wall-loss").all_inner_texts(),
+        ["1.00", "2.00", "0.04"].__eq__,
+        "the new figures",
+    )
     expect(page.locator(".wall-card").nth(1)).to_have_attribute("data-state", "deleted")
     feed.wait(8)
     expect(feed.names).to_have_text(["run 1", "run 2", "run 3"])
