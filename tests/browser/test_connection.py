@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
-import threading
 from collections.abc import Callable
 
-from playwright.sync_api import Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocket, WebSocketRoute, expect
 from websockets.sync.client import connect
 
-from tests.browser.conftest import Window, eventually, figure
+from tests.browser.conftest import Module, Window, eventually, figure
 from tests.browser.server_process import Server
 from tests.slow_proxy import SlowProxy
 
@@ -22,6 +21,7 @@ SILENT_AFTER_S = 3
 RECONNECT_AFTER_S = 10
 CONNECT_WITHIN_S = 10
 POLL_EVERY_S = 3
+LONGEST_WAIT_S = 15
 
 WHILE_AWAY = ("WebSocket", "ERR_CONNECTION_REFUSED", "Failed to load resource")
 
@@ -67,24 +67,6 @@ def expect_current(page: Page) -> None:
 
 
 NO_NEWS = re.compile(r"no news for \d+ s")
-
-
-def measured_silence_s(page: Page) -> float:
-    """Seconds between the last message and the moment at which the page says so."""
-    silence_ms: float = page.evaluate(
-        """new Promise((resolve) => {
-          const word = document.querySelector("#connection-word");
-          const figure = document.querySelector("#figure-update");
-          let last = performance.now();
-          new MutationObserver(() => (last = performance.now())).observe(figure, {
-            childList: true, characterData: true, subtree: true,
-          });
-          new MutationObserver(() => {
-            if (/^no news for 3 s$/.test(word.textContent)) resolve(performance.now() - last);
-          }).observe(word, { childList: true, characterData: true, subtree: true });
-        })"""
-    )
-    return silence_ms / 1000
 
 
 def test_a_dead_worker_a_stopped_server_and_a_killed_one_are_reported_and_survived(
@@ -192,6 +174,16 @@ def test_the_latency_is_shown_and_a_run_that_rests_stays_live(
     server: Server, lasting_window: Window
 ) -> None:
     run = server.create_run(pace=50, max_updates=None)
+    beats: list[str] = []
+
+    def count_beats(frame: str | bytes) -> None:
+        if json.loads(frame)["type"] == "heartbeat":
+            beats.append(str(frame))
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", count_beats)
+
+    lasting_window.page.on("websocket", listen)
     page = lasting_window.open(server, run)
     expect(page.locator("#connection-latency")).to_contain_text(" ms")
     page.locator("#connection").click()
@@ -208,21 +200,65 @@ def test_the_latency_is_shown_and_a_run_that_rests_stays_live(
     expect(page.locator("#latency-run")).to_have_text("paused; nothing is in flight")
     expect(page.locator("#latency-delay")).to_contain_text("last known: ")
 
-    # Only heartbeats arrive, longer than the page would wait for them.
-    expect(page.locator("#connection-word")).to_have_text("live")
-    words = page.evaluate(
-        """(ms) => new Promise((resolve) => {
-          const word = document.querySelector("#connection-word");
-          const words = new Set([word.textContent]);
-          const note = () => words.add(word.textContent);
-          new MutationObserver(note).observe(word, { childList: true, characterData: true,
-                                                     subtree: true });
-          setTimeout(() => resolve([...words]), ms);
-        })""",
-        (SILENT_AFTER_S + 1) * 1_000,
+    # Only heartbeats arrive, one a second, longer than the page would wait for them.
+    beats.clear()
+    eventually(
+        lambda: page.evaluate("0") or len(beats),
+        lambda count: count > SILENT_AFTER_S,
+        "heartbeats",
     )
-    assert words == ["live"]
-    assert not is_outdated(page)
+    expect(page.locator("#connection-word")).to_have_text("live")
+    expect(page.locator("body[data-outdated]")).not_to_be_attached()
+    page.remove_listener("websocket", listen)
+
+
+def test_silence_is_told_after_three_seconds_and_a_heartbeat_is_news(module: Module) -> None:
+    told = module(
+        "net/live-socket.js",
+        """(() => {
+          let nowMs = 0;
+          let check;
+          const { WebSocket, setInterval } = window;
+          const { now } = performance;
+          let receive;
+          window.WebSocket = class {
+            static CONNECTING = 0;
+            readyState = 1;
+            addEventListener(event, listener) {
+              if (event === "message") receive = listener;
+            }
+            close() {}
+          };
+          window.setInterval = (listener) => (check = listener);
+          performance.now = () => nowMs;
+          const told = [];
+          const news = (seq) => receive({ data: JSON.stringify({ type: "heartbeat", seq }) });
+          let socket;
+          try {
+            socket = new m.LiveSocket(m0, {
+              message: () => {},
+              connection: ({ status, silentS }) => told.push([nowMs, status, silentS]),
+            });
+            // A heartbeat each second until 8 s, and one at 12 s.
+            for (nowMs = 0; nowMs <= 13_000; nowMs += 250) {
+              if (nowMs % 1000 === 0 && (nowMs <= 8000 || nowMs === 12_000)) news(nowMs);
+              check();
+            }
+          } finally {
+            socket?.close();
+            Object.assign(window, { WebSocket, setInterval });
+            performance.now = now;
+          }
+          return told;
+        })()""".replace("m0", "{ socket: '/ws/runs/a', messages: '' }"),
+    )
+    silence = [[at, "silent", (at - 8_000) // 1_000] for at in range(11_000, 12_000, 250)]
+    assert told == [
+        [0, "connecting", None],
+        [0, "live", None],
+        *silence,
+        [12_000, "live", None],
+    ]
 
 
 def test_the_latency_panel_of_a_finished_run_says_when_it_ended(
@@ -234,7 +270,12 @@ def test_the_latency_panel_of_a_finished_run_says_when_it_ended(
     )
     page = lasting_window.open(server, run)
     page.locator("#connection").click()
-    [end] = server.call("GET", f"runs/{run}/checkpoints")
+    # A run saves it when it has ended.
+    *_, end = eventually(
+        lambda: server.call("GET", f"runs/{run}/checkpoints"),
+        lambda made: made and made[-1]["update"] == 300,
+        "the last checkpoint",
+    )
     ended = page.evaluate("(at) => new Date(at).toLocaleTimeString('en-GB')", end["created_at"])
     expect(page.locator("#latency-run")).to_contain_text("finished ")
     expect(page.locator("#latency-run")).to_contain_text(f"{ended}; nothing is in flight")
@@ -286,8 +327,7 @@ def test_a_connection_that_passes_no_bytes_is_noticed_and_replaced(
     with SlowProxy(server.port) as relay:
         page.goto(f"http://127.0.0.1:{relay.port}/?run={run}")
         expect_current(page)
-        threading.Timer(0.2, relay.stall).start()
-        assert measured_silence_s(page) < 4
+        relay.stall()
         expect_outdated(page, NO_NEWS)
         # Nobody does anything: the page opens a new connection.
         skip_s(page, RECONNECT_AFTER_S - SILENT_AFTER_S)
@@ -351,12 +391,9 @@ def test_without_a_websocket_the_page_polls_and_says_why(
 
 def after_a_poll(page: Page, shown: Callable[[], bool], what: str) -> None:
     """Wait for what a later request, or the next connection, brings."""
-
-    def read() -> bool:
-        skip_s(page, 1)
-        return shown()
-
-    eventually(read, bool, what)
+    # The clock goes on. Were more skipped, the page would give up requests before their answers.
+    skip_s(page, LONGEST_WAIT_S)
+    eventually(shown, bool, what)
 
 
 def test_a_proxy_without_websockets_is_named(server: Server, open_window: OpenWindow) -> None:
@@ -403,7 +440,7 @@ def test_a_server_clock_that_is_set_leaves_no_impossible_latency(
     page.route("**/healthz", tell_time)
     page.goto(f"{server.url}?run={run}")
     latency = page.locator("#connection-latency")
-    expect(latency).to_have_text(re.compile(r"^, \d{1,3} ms$"))
+    expect(latency).to_have_text(re.compile(r"^, [\d,]{1,6} ms$"))
     page.evaluate(
         """() => {
           const latency = document.querySelector("#connection-latency");
@@ -420,7 +457,10 @@ def test_a_server_clock_that_is_set_leaves_no_impossible_latency(
             lambda seen: "" in seen and seen[-1] != "",
             "a new measurement",
         )
-        assert [text for text in page.evaluate("window.latencies") if len(text) > 8] == []
+        # Not even a slow machine has such latencies as the clocks differ.
+        day_ms = 86_400_000
+        shown = [re.sub(r"\D", "", text) for text in page.evaluate("window.latencies")]
+        assert [text for text in shown if text and int(text) > day_ms] == []
         page.locator("#connection").click()
         expect(page.locator("#latency-clocks")).to_contain_text("259,")
         page.keyboard.press("Escape")
