@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, eventually, figure
 from tests.browser.server_process import Server
 
 # The contrast of every visible text with the surface behind it, by the WCAG formula.
@@ -89,6 +89,8 @@ def test_every_text_has_contrast(server: Server, lasting_window: Window, run: st
 def test_changes_are_announced(server: Server, lasting_window: Window) -> None:
     run = server.create_run(pace=10, max_updates=None)
     page = lasting_window.open(server, run)
+    # Before the first update there is only one sample.
+    eventually(lambda: figure(page, "update"), lambda update: update > 0, "the first update")
     page.locator("#pause").click()
     announcer = page.locator("#live-region")
     expect(announcer).to_contain_text("The run is paused at update")

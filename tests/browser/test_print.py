@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.conftest import DESKTOP, Window
+from tests.browser.conftest import DESKTOP, Window, eventually
 from tests.browser.server_process import Server
 
 MARGIN_MM = 14
@@ -113,29 +113,38 @@ def width_of(paper: str) -> int:
 
 def expect_whole(page: Page, paper: str) -> None:
     width = width_of(paper)
-    assert page.evaluate(CUT, width) == []
+    eventually(lambda: page.evaluate(CUT, width), lambda cut: cut == [], "a whole page")
     expect(page.locator(".table-copy:visible, nav:visible")).to_have_count(0)
+    # A chart is drawn again some time after its size has changed.
     for chart in page.locator("svg.main-svg:visible").all()[:1]:
-        box = chart.bounding_box()
-        assert box is not None
-        assert 600 < box["width"] <= width
-        assert box["height"] > 300
+        eventually(
+            chart.bounding_box,
+            lambda box: box and 600 < box["width"] <= width and box["height"] > 300,
+            "the chart in the width of the paper",
+        )
     # A chart of a hidden tab is not on the paper, and is not drawn for it.
-    grid = page.evaluate(
-        "[...document.querySelectorAll('.gridlayer path')]"
-        ".filter((each) => each.checkVisibility()).map((each) => each.style.stroke)"
+    eventually(
+        lambda: page.evaluate(
+            "[...document.querySelectorAll('.gridlayer path')]"
+            ".filter((each) => each.checkVisibility()).map((each) => each.style.stroke)"
+        ),
+        lambda grid: all(min(channels(colour)) > 128 for colour in grid),
+        "light grid lines",
     )
-    assert all(min(channels(colour)) > 128 for colour in grid), "dark grid lines"
 
 
 def expect_no_empty_page(page: Page) -> None:
     """On a paper that is as long as the content, nothing after it begins another page."""
-    content = page.locator("main").bounding_box()
-    assert content is not None
-    rounding_px = 2
-    height = content["y"] + content["height"] + 2 * MARGIN_MM * PX_PER_MM + rounding_px
-    pdf = page.pdf(width=f"{PAPER_MM['A4']}mm", height=f"{height}px")
-    assert pages_of(pdf) == 1
+
+    def pages() -> int:
+        content = page.locator("main").bounding_box()
+        assert content is not None
+        rounding_px = 2
+        height = content["y"] + content["height"] + 2 * MARGIN_MM * PX_PER_MM + rounding_px
+        return pages_of(page.pdf(width=f"{PAPER_MM['A4']}mm", height=f"{height}px"))
+
+    # A text that arrives between the two makes the content longer.
+    eventually(pages, lambda count: count == 1, "one page")
 
 
 def channels(colour: str) -> list[int]:

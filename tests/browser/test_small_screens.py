@@ -54,15 +54,21 @@ def test_the_words_that_do_not_fit_are_counted(server: Server, lasting_window: W
     page.set_viewport_size({"width": 1024, "height": 768})
     run = server.create_run(paused=True, watch_words=words, hidden_size=8)
     lasting_window.open(server, run)
-    shown = page.locator("#watch-words").evaluate(
-        """(list) => {
-          const { bottom } = list.getBoundingClientRect();
-          return [...list.children].filter((item) => item.getBoundingClientRect().top < bottom)
-            .length;
-        }"""
+    # The list has its height when the parts around it have arrived, and is counted after that.
+    shown, more = eventually(
+        lambda: page.locator("#watch-words").evaluate(
+            """(list) => {
+              const { bottom } = list.getBoundingClientRect();
+              const shown = [...list.children].filter((item) =>
+                item.getBoundingClientRect().top < bottom);
+              return [shown.length, document.querySelector("#words-more").textContent];
+            }"""
+        ),
+        lambda found: found[1] == f"{len(words) - found[0]} more",
+        "the number of the words that do not fit",
     )
-    assert 0 < shown < len(words)
-    expect(page.locator("#words-more")).to_have_text(f"{len(words) - shown} more")
+    assert 0 < shown < len(words), more
+    expect(page.locator("#words-more")).to_be_visible()
     page.locator("#words-more").click()
     expect(page.locator("#words-pending li")).to_have_count(len(words))
     page.keyboard.press("Escape")
