@@ -30,7 +30,9 @@ def test_the_title_has_update_and_loss_and_then_the_state(
     titles = eventually(
         lambda: page.evaluate("window.titles"), lambda seen: len(seen) >= 3, "three titles"
     )
-    assert all(figures.fullmatch(title) for title in titles)
+    # Without news for some seconds it would not be current.
+    current = [title for title in titles if not title.startswith("was training · ")]
+    assert all(figures.fullmatch(title) for title in current)
     page.evaluate("window.titleObserver.disconnect()")
 
     server.call("POST", f"runs/{run}/pause")

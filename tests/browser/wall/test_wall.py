@@ -225,12 +225,12 @@ def test_cards_keep_their_places_below_the_pointer(
     stop_clock(page)
     page.locator(".wall-card").nth(1).hover()
     feed.update(progress=[progress(3, 1.0)], removed=[f"{2:012x}"], runs=[wall_run(4)])
-    # The cards are drawn in the next frames.
-    eventually(
-        lambda: page.clock.run_for(16) or page.locator(".wall-loss").all_inner_texts(),
-        ["1.00", "2.00", "0.04"].__eq__,
-        "the new figures",
-    )
+
+    def losses_in_the_next_frame() -> list[str]:
+        page.clock.run_for(16)
+        return page.locator(".wall-loss").all_inner_texts()
+
+    eventually(losses_in_the_next_frame, ["1.00", "2.00", "0.04"].__eq__, "the new figures")
     expect(page.locator(".wall-card").nth(1)).to_have_attribute("data-state", "deleted")
     feed.wait(8)
     expect(feed.names).to_have_text(["run 1", "run 2", "run 3"])
