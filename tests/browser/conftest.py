@@ -110,6 +110,25 @@ def expect_parts_below_each_other(page: Page) -> None:
     )
 
 
+def press_in_toast(page: Page, label: str) -> None:
+    """Let the page press a button of a toast as soon as there is one.
+
+    A toast is closed after some seconds. The button may lead to another page.
+    """
+    page.evaluate(
+        """(label) => {
+          const press = () => {
+            const all = [...document.querySelectorAll(".toast button")];
+            const button = all.find((each) => each.textContent.trim() === label);
+            if (button) button.click();
+            else requestAnimationFrame(press);
+          };
+          press();
+        }""",
+        label,
+    )
+
+
 def expect_list_of_shortcuts(page: Page) -> None:
     """Check that a key and a button open the list of shortcuts; close it again."""
     keys = page.locator("#keys")

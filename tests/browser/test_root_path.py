@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, press_in_toast
 from tests.browser.server_process import Server
 
 PREFIX = "/some/prefix"
@@ -46,7 +46,7 @@ def test_everything_is_under_the_prefix(own_server: Server, window: Window) -> N
     expect(page.locator("#run-state")).to_contain_text("paused")
     page.locator("#write").click()
     page.locator("#passage-save").click()
-    page.locator("#toasts").get_by_role("button", name="Show").click()
+    press_in_toast(page, "Show")
     expect(page.locator("#gallery-txt")).to_have_attribute(
         "href", re.compile(f"^{PREFIX}/api/passages/file")
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually, expect_list_of_shortcuts
+from tests.browser.conftest import Window, eventually, expect_list_of_shortcuts, press_in_toast
 from tests.browser.server_process import Server
 from tests.browser.test_accessibility import SCHEMES
 
@@ -51,7 +52,7 @@ def test_a_passage_is_saved_with_one_key_and_appears_in_the_gallery(
     text = page.locator("#passage-text").inner_text()
     page.keyboard.press("k")
     expect(page.locator("#passage-save")).to_have_text("Saved")
-    page.locator(".toast").get_by_text("Show").click()
+    press_in_toast(page, "Show")
 
     card = page.locator("#gallery-passages .passage-card")
     expect(card).to_have_count(1)
@@ -152,7 +153,7 @@ def test_older_passages_files_and_a_single_passage(
 
     page.locator("#gallery-run").select_option(label="Another (1)")
     expect(cards).to_have_count(1)
-    assert f"run={other}" in page.url
+    expect(page).to_have_url(re.compile(rf"\brun={other}\b"))
     watch = page.get_by_role("link", name="Watch", exact=True)
     expect(watch).to_have_attribute("href", f"/?run={other}")
     gallery(server, page, f"?passage={kept[3]['id']}")

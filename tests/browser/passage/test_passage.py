@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Window, eventually
+from tests.browser.conftest import Window, eventually, stop_clock
 from tests.browser.server_process import Server
 
 
@@ -29,6 +29,20 @@ def written(page: Page) -> str:
     expect(page.locator("#passage")).not_to_have_attribute("aria-busy", "true")
     expect(page.locator("#passage-text .prose")).to_be_visible()
     return text(page)
+
+
+def press_copying(page: Page, button: str) -> None:
+    """Press a button that says for a moment that it has copied, and wait until it has said so."""
+    page.locator(button).evaluate(
+        """(button) => {
+          delete button.dataset.copied;
+          new MutationObserver(() => {
+            if (button.textContent.includes("Copied")) button.dataset.copied = "";
+          }).observe(button, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    page.locator(button).click()
+    expect(page.locator(f"{button}[data-copied]")).to_be_attached()
 
 
 def write(page: Page) -> None:
@@ -66,8 +80,7 @@ def expect_passage_beside_the_curve(page: Page) -> None:
     assert drawer["x"] >= curve["x"] + curve["width"]
 
     shown = "".join(text(page).split())
-    page.locator("#passage-copy").click()
-    expect(page.locator("#passage-copy")).to_contain_text("Copied")
+    press_copying(page, "#passage-copy")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "".join(copied.split()) == shown
     with page.expect_download() as download:
@@ -89,7 +102,7 @@ def expect_settings_to_decide_the_text(page: Page) -> None:
     eventually(lambda: text(page), lambda now: now != first, "another text")
     # The seed of a text is shown when it is finished.
     written(page)
-    assert page.locator("#passage-seed").input_value() != seed
+    expect(page.locator("#passage-seed")).not_to_have_value(seed)
 
     page.locator("#passage-seed").fill(seed)
     write(page)
@@ -150,15 +163,15 @@ def expect_passage_to_fill_a_phone(page: Page) -> None:
     assert max(box["x"] + box["width"] for box in boxes) <= 390
     page.locator("#passage-save").click()
     expect(page.locator(".toast")).to_contain_text("Saved together with the model.")
-    page.locator(".toast").get_by_label("Dismiss").click()
     page.locator("#passage-close").click()
     expect(page.locator("#passage")).to_be_hidden()
 
 
 @pytest.mark.timeout(300)  # several steps on one page
 def test_several_temperatures_problems_and_a_long_passage(
-    server: Server, window: Window, run: str
+    server: Server, open_window: Callable[..., Window], run: str
 ) -> None:
+    window = open_window(clock=True)
     window.expect_errors("status of 4(22|29)")
     page = window.open(server, run)
     page.locator("#write").click()
@@ -216,13 +229,17 @@ def expect_problems_to_keep_the_text(page: Page) -> None:
         ),
         times=1,
     )
+    stop_clock(page)
     write(page)
     expect(page.locator("#passage-problem")).to_have_text(sentence)
     go = page.locator("#passage-write")
-    expect(go).to_be_disabled()
-    expect(go).to_have_text("Write in 1 s")
+    for left in (2, 1):
+        expect(go).to_have_text(f"Write in {left} s")
+        expect(go).to_be_disabled()
+        page.clock.run_for(1_000)
     expect(go).to_have_text("Write")
     expect(page.locator("#passage-problem")).to_be_hidden()
+    page.clock.resume()
     go.click()
     before = written(page)
     assert before
@@ -273,20 +290,10 @@ AFTER_THE_FIRST_PIECE = """() => {
 
 def expect_a_long_passage_to_grow(page: Page) -> None:
     """A long passage appears as it is written, and keeps its text when it is stopped."""
-    page.evaluate(
-        """() => {
-          window.lengths = [];
-          const host = document.querySelector("#passage-text");
-          new MutationObserver(() => window.lengths.push(host.textContent.length))
-            .observe(host, { childList: true, subtree: true });
-        }"""
-    )
     page.locator("#passage-length").fill("20000")
     page.locator("#passage-length").press("Enter")
     expect(page.locator("#passage-source")).to_contain_text("best model, update")
     written(page)
-    lengths = page.evaluate("window.lengths")
-    assert any(0 < length < 20_000 for length in lengths)
     assert len(downloaded(page)) == 20_000 + len("\n")
 
     # The answer is held up, since a fast machine would finish before the button is pressed.
@@ -294,6 +301,11 @@ def expect_a_long_passage_to_grow(page: Page) -> None:
     page.locator("#passage-length").fill("20000")
     page.locator("#passage-length").press("Enter")
     expect(page.locator("#passage-progress")).to_contain_text("of 20,000 characters")
+    eventually(
+        lambda: page.evaluate("document.querySelector('#passage-text').textContent.length"),
+        lambda length: 0 < length < 20_000,
+        "the beginning of the text",
+    )
     page.locator("#passage-stop").click()
     expect(page.locator("#passage-source")).to_contain_text("stopped after")
     expect(page.locator("#passage-write")).to_be_visible()

@@ -8,15 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Module, Window
-from tests.browser.passage.test_passage import run, written
+from tests.browser.passage.test_passage import press_copying, run, written
 from tests.browser.server_process import Server
 
 __all__ = ["run"]  # a fixture
 
 
 def share(page: Page) -> str:
-    page.locator("#passage-share").click()
-    expect(page.locator("#passage-share")).to_contain_text("Copied")
+    press_copying(page, "#passage-share")
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
