@@ -47,8 +47,8 @@ def test_the_epochs_are_overlaid_explained_and_pointed_at(
     by_page(page)
     expect(page.locator("#chart")).to_be_hidden()
     expect(page.locator("#follow")).to_be_hidden()
-    assert drawn_epochs(page) == [1, 4, 5, 6, 7, 8]
-    assert page.locator("#position-plot .scatterlayer .trace").count() == 6
+    eventually(lambda: drawn_epochs(page), [1, 4, 5, 6, 7, 8].__eq__, "the epochs")
+    expect(page.locator("#position-plot .scatterlayer .trace")).to_have_count(6)
     explained = server.call("GET", f"runs/{run}/loss/explained")
     expect(page.locator("#position-sentence")).to_have_text(
         re.compile(
@@ -141,13 +141,14 @@ def expect_pointed_at(page: Page, epoch: int) -> None:
 def test_the_chart_grows_live_and_says_what_is_missing(
     server: Server, lasting_window: Window, corpus: str
 ) -> None:
-    run = server.create_run(**SMALL | {"pace": 40}, corpus=corpus, max_updates=None)
+    run = server.create_run(**SMALL, corpus=corpus, max_updates=None, paused=True)
+    server.call("POST", f"runs/{run}/step", {"updates": 20})
     page = lasting_window.open(server, run)
     by_page(page)
     expect(page.locator("#position-sentence")).to_have_text(
         re.compile(r"This can be computed after .*\.")
     )
-    server.call("PATCH", f"runs/{run}", {"pace": "max"})
+    server.call("POST", f"runs/{run}/resume")
     eventually(lambda: drawn_epochs(page), lambda epochs: len(epochs) > 2, "the third epoch")
     expect(page.locator("#position-sentence")).to_contain_text("of the variation of the loss")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Module, Window, eventually, figure
 from tests.browser.server_process import Server
@@ -27,7 +27,9 @@ def paused_at(page: Page) -> int:
 def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
     server: Server, lasting_window: Window
 ) -> None:
-    run = server.create_run(paused=True, hidden_size=200, max_updates=None)
+    run = server.create_run(
+        paused=True, hidden_size=200, max_updates=None, checkpoint_every_s=86_400
+    )
     lasting_window.expect_errors("status of 409", "status of 422")
     page = lasting_window.open(server, run)
     assert paused_at(page) == 0
@@ -59,7 +61,16 @@ def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
     page.locator("#passage-prime-text").fill("")
     page.locator("#passage-close").click()
 
-    # Steps during a step are made after it.
+    # Steps during a step, which is held up, are made after it.
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/step", hold_the_first)
     page.locator("#step-count").fill("1500")
     page.locator("#step").click()
     expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
@@ -68,7 +79,10 @@ def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
     page.keyboard.press("s")
     page.keyboard.press("s")
     expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
+    eventually(lambda: page.evaluate("0") or len(held), bool, "the request of the step")
+    held[0].continue_()
     expect(page.locator("#figure-update")).to_have_text("1,528")
+    page.unroute("**/step")
     assert server.call("GET", f"runs/{run}")["update"] == 1_528
 
     # A stopped run is not said to run until stopped.
@@ -121,7 +135,7 @@ def test_the_pace_changes_and_a_run_is_paused_resumed_and_stopped(
 def test_checkpoints_are_deleted_with_undo_shown_as_damaged_saved_and_downloaded(
     server: Server, lasting_window: Window, tmp_path: Path
 ) -> None:
-    run = server.create_run(paused=True, hidden_size=8)
+    run = server.create_run(paused=True, hidden_size=8, checkpoint_every_s=86_400)
     for _ in range(3):
         server.call("POST", f"runs/{run}/step", {"updates": 5})
         server.call("POST", f"runs/{run}/checkpoints", {})
@@ -218,6 +232,8 @@ def test_a_clicked_widget_leaves_the_keys_to_the_page(
 ) -> None:
     run = server.create_run(pace=10, max_updates=None, sample_every=50, hidden_size=8)
     page = lasting_window.open(server, run)
+    # There are samples to go back to with each of the keys that follow.
+    eventually(lambda: figure(page, "update"), lambda update: update > 10, "some samples")
     expect(page.locator("#earlier button")).not_to_have_count(0)
     page.locator(".pace label", has_text="100/s").click()
     page.keyboard.press("Space")
@@ -262,7 +278,7 @@ def test_renaming_and_deleting_with_undo(server: Server, lasting_window: Window)
     expect(page.get_by_label("Rename After")).to_be_focused()
     note(page, "renamed to").get_by_text("Undo").click()
     expect(page.locator("#run-name")).to_have_text("Before")
-    assert server.call("GET", f"runs/{run}")["name"] == "Before"
+    eventually(lambda: server.call("GET", f"runs/{run}")["name"], "Before".__eq__, "the name")
 
     page.locator("#run-switch").click()
     page.get_by_label("Delete Before").click()
