@@ -80,8 +80,15 @@ def plot_box(page: Page) -> dict[str, float]:
     """The plot's box on the screen: the chart without its margins."""
     box = page.locator("#chart").bounding_box()
     assert box is not None
+    # These modules are not those of the page's bundle: an earlier test, in a layout with another
+    # text size, may have imported them.
     left, right, top, bottom = page.evaluate(
-        "import('/static/js/curve/scales.js').then(({ MARGIN: { l, r, t, b } }) => [l, r, t, b])"
+        """async () => {
+          const { measureText } = await import("/static/js/lib/dom.js");
+          const { MARGIN } = await import("/static/js/curve/scales.js");
+          measureText();
+          return [MARGIN.l, MARGIN.r, MARGIN.t, MARGIN.b];
+        }"""
     )
     return {
         "x": box["x"] + left,
