@@ -5,7 +5,7 @@ import { find, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { watchWords } from "../state/samples.js";
 import { aboutRun, toast } from "../ui/toasts.js";
-import { chipsOf, watchWordGroups } from "./watched-words.js";
+import { showChips, watchWordGroups } from "./watched-words.js";
 
 export class WatchedWordsDialog {
   #store;
@@ -50,8 +50,8 @@ export class WatchedWordsDialog {
     const words = [...seen, ...former];
     setText(find("#words-seen-title"), `Written: ${format.count(seen.length)}`);
     setText(find("#words-pending-title"), `Not written yet: ${format.count(pending.length)}`);
-    find("#words-seen").replaceChildren(...chipsOf(words, updates, this.#store, close));
-    find("#words-pending").replaceChildren(...chipsOf(pending, updates, this.#store));
+    showChips(find("#words-seen"), words, updates, this.#store, close);
+    showChips(find("#words-pending"), pending, updates, this.#store);
     find("#words-seen").parentElement.hidden = !words.length;
     find("#words-pending").parentElement.hidden = !pending.length;
   }

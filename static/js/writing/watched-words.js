@@ -1,6 +1,6 @@
 /** The list of watched words: those already written, with the update, and the others. */
 
-import { el, find, setText } from "../lib/dom.js";
+import { el, find, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { firstSeen, groupWords, watchWords } from "../state/samples.js";
 
@@ -11,7 +11,7 @@ export function mountWatchedWords(store) {
   watchWordGroups(store, ({ seen, pending, former }, updates, run) => {
     setText(find("#words-count"), run ? countSentence(seen, pending) : "");
     find("#words-open").hidden = !run;
-    list.replaceChildren(...chipsOf([...seen, ...former, ...pending], updates, store));
+    showChips(list, [...seen, ...former, ...pending], updates, store);
     watchHidden();
   });
 }
@@ -63,9 +63,19 @@ function countSentence(seen, pending) {
   return `${seen.length ? format.count(seen.length) : "None"} of ${words} written`;
 }
 
-/** The words as chips; those already written link to the text in which they first appeared. */
-export const chipsOf = (words, updates, store, then = () => {}) =>
-  words.map((word) => el("li", {}, chip(word, updates.get(word), store, then)));
+/**
+ * Show the words as chips; those already written link to the text in which they first appeared.
+ * A chip that looks the same keeps its element, and so the focus and a click that is under way.
+ */
+export function showChips(list, words, updates, store, then = () => {}) {
+  const shown = new Map([...list.children].map((item) => [item.dataset.chip, item]));
+  const items = words.map((word) => {
+    const update = updates.get(word);
+    const key = `${update} ${word}`;
+    return shown.get(key) ?? el("li", { "data-chip": key }, chip(word, update, store, then));
+  });
+  setChildren(list, items);
+}
 
 function chip(word, update, store, then) {
   if (update === undefined) {

@@ -239,9 +239,15 @@ def test_a_hurrah_is_shown_once_and_links_to_its_text(
     expect(page.locator("#words-count")).to_have_text("The watched word was written")
     lasting_window.open(server, run)
     expect(page.locator("#words-count")).to_have_text("2 of 3 watched words written")
+    orla = page.locator("#watch-words button", has_text="Orla")
+    orla.focus()
     server.call("POST", f"runs/{run}/step", {"updates": 100})
     expect(page.locator("#figure-update")).to_have_text(f"{at_end(server, run):,}")
+    newest = f"Newest sample, at update {at_end(server, run):,}"
+    expect(page.locator("#writing-title")).to_have_text(newest)
     expect(page.locator(".toast-hurrah")).to_have_count(0)
+    # A new sample changes nothing in the list of words.
+    expect(orla).to_be_focused()
 
 
 def at_end(server: Server, run: str) -> int:
