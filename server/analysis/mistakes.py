@@ -242,7 +242,8 @@ class MistakeTrainingService:
         if request.mistake not in known:
             raise SpecError(
                 "mistake",
-                f"must be a mistake that a {request.cell} with {request.layers} layer(s) can have",
+                f"must be a mistake that the cell {request.cell} can have"
+                f" (number of layers: {request.layers})",
             )
         if distinct > MAX_DISTINCT:
             raise SpecError("corpus", f"must have at most {MAX_DISTINCT:,} distinct characters")

@@ -55,7 +55,7 @@ def _query_of_problem(path: Path) -> dict[str, Any]:
 def print_answer(query: ProblemQuery, answer: dict[str, Any], console: Console) -> None:
     """Print the problem, the verdict of each parameter, and the diagnosis."""
     size = f"m = {query.hidden_size}, T = {query.sequence_length}, seed {query.seed}"
-    console.print(f"Problem: {query.cell}, {query.layers} layer(s), {size}.", highlight=False)
+    console.print(f"Problem: {query.cell}, layers: {query.layers}, {size}.", highlight=False)
     table = Table("parameter", "array", "shape", "relative error", "verdict")
     for each in answer["parameters"]:
         table.add_row(

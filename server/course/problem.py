@@ -167,7 +167,7 @@ def _readme(problem: Problem) -> str:
     return f"""\
 {PROBLEM_README.decode()}compute the gradients of the loss of this network.
 
-cell {query.cell}, {query.layers} layer(s), m = {query.hidden_size}, K = {VOCABULARY_SIZE}, \
+cell {query.cell}, layers: {query.layers}, m = {query.hidden_size}, K = {VOCABULARY_SIZE}, \
 T = {query.sequence_length}, seed {query.seed}
 
 One layer, the output and the loss; * is the product of entries, σ the logistic function. x_t and

@@ -152,6 +152,9 @@ async def _create_services(settings: Settings) -> Services:
         settings.max_stored_bytes,
     )
     events = RunEvents(broadcaster)
+    # Runs that were interrupted are found while the supervisor opens.
+    run_log = RunLog()
+    broadcaster.follow(run_log)
     cluster: DaskCluster | None = None
 
     def make_cluster(store: StoreExecutor, on_change: Callable[[], None]) -> DaskCluster:
@@ -171,7 +174,7 @@ async def _create_services(settings: Settings) -> Services:
         await cluster.wait_for_scheduler()
     wall = Wall(supervisor.runs, supervisor.store)
     broadcaster.follow(wall)
-    broadcaster.follow(RunLog(supervisor.runs()))
+    run_log.know(supervisor.runs())
     store_reader = LimitedStoreReader(supervisor.store, settings.max_read_requests)
     max_waiting = settings.max_waiting_requests
     max_characters = settings.max_probe_characters

@@ -59,6 +59,7 @@ import { Projector } from "./lecture/projector.js";
 import { mountLecture } from "./lecture/lecture.js";
 import { curvePlaces } from "./lecture/curve-places.js";
 import { storeView } from "./lecture/page-view.js";
+import { readSession } from "./lecture/session.js";
 import { mountThemeToggle } from "./ui/theme-toggle.js";
 import { Timeline } from "./writing/timeline.js";
 import { LatencyPanel } from "./chart/latency-panel.js";
@@ -215,7 +216,7 @@ mountTour(store, [
     isPossible: ({ samples }) => samples.length > 1,
     run: () => timeline.goTo(0),
   },
-]);
+], () => readSession() === null);
 mountUrlState(store);
 mountLecture({
   ...storeView(

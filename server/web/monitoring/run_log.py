@@ -24,16 +24,14 @@ EVENTS = {
 
 
 class RunLog:
-    """A `Publisher` that logs the changes of state and the checkpoints.
+    """A `Publisher` that logs the changes of state and the checkpoints."""
 
-    Parameters
-    ----------
-    runs : iterable of Run
-        The runs that exist already.
-    """
+    def __init__(self) -> None:
+        self._states: dict[str, RunState] = {}
 
-    def __init__(self, runs: Iterable[Run]) -> None:
-        self._states = {run.id: run.state for run in runs}
+    def know(self, runs: Iterable[Run]) -> None:
+        """Take the states of runs as known, so that only changes are logged."""
+        self._states |= {run.id: run.state for run in runs}
 
     def publish(self, run: str, message: LiveMessage) -> None:
         """Log a message if it is a checkpoint, a return to one, or another state."""

@@ -62,8 +62,9 @@ const TRY = {
 /**
  * @param {WatchStore} store
  * @param {Starter[]} starters
+ * @param {() => boolean} maySuggest whether it may open by itself at the first visit.
  */
-export function mountTour(store, starters) {
+export function mountTour(store, starters, maySuggest) {
   const box = find("#tour");
   const next = find("#tour-next");
   const stops = [...STOPS, TRY];
@@ -149,7 +150,7 @@ export function mountTour(store, starters) {
     (begun) => {
       if (!due || !begun) return;
       due = false;
-      if (isFirstVisit()) show(0);
+      if (maySuggest() && isFirstVisit()) show(0);
     },
   );
 }

@@ -82,7 +82,12 @@ export class RunControls {
 
   /** Make as many updates as the field beside the button says. */
   step() {
-    const updates = Math.max(1, Math.floor(Number(this.#stepCount.value) || 1));
+    // Letters leave it empty. A number that is too large is refused by the server.
+    const updates = Number(this.#stepCount.value || 1);
+    if (updates < 1 || !Number.isInteger(updates)) {
+      this.#stepCount.reportValidity();
+      return undefined;
+    }
     this.#stepCount.value = String(updates);
     return this.#stepBy(updates);
   }
