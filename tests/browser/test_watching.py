@@ -129,7 +129,7 @@ def test_runs_are_switched_and_replaced_when_another_client_deletes_them(
     expect(page.locator("#run-name")).to_have_text("First")
     server.call("DELETE", f"runs/{first}")
     expect(page.locator("#run-name")).to_have_text("Second")
-    expect(page.locator("#toasts")).to_contain_text("does not exist")
+    expect(page.locator("#toasts")).to_contain_text("“First” was deleted. This is “Second”.")
     page.wait_for_url(re.compile(rf"\?run={second}\b"))
 
 

@@ -29,11 +29,12 @@ import { SERIES_STYLES, VALIDATION_DASH } from "./series-styles.js";
 
 const LABEL_PX = textScaled(12);
 const LINE_PX = textScaled(15);
-const LABEL_GAP_PX = 8;
+const APART_PX = LINE_PX + 2; // of the middles of two labels, whose boxes are not at whole pixels
 const CHARACTER_EM = 0.56;
 const NARROW_PX = textScaled(560); // of the whole chart
 const CELL_PX = 1;
 const LINE_GAP_PX = 2; // between a label and a line
+const MARKER_GAP_PX = 9; // between the end of a line and its name
 const SHORTEST = 4; // characters of a name
 const TITLE_PX = textScaled(18);
 const MARKER_APART_PX = 14;
@@ -94,7 +95,8 @@ export function plotOf(state, colours, size, font) {
   const goal = goalLine(state);
   const shown = goal !== null && goal > span[0] && goal < span[1] ? goal : null;
   const labelled = inner.width < NARROW_PX / 2 ? null : shown;
-  const labelFrame = { ...frame, marginRight: margin.r, shownGoal: shown, goal: labelled };
+  const goalPlace = labelled === null ? null : placeOfGoal(labelled, drawnLines, frame);
+  const labelFrame = { ...frame, marginRight: margin.r, shownGoal: shown, goalPlace };
   return {
     data: [
       ...bands.map((band) => bandTrace(band, colours)),
@@ -115,7 +117,7 @@ export function plotOf(state, colours, size, font) {
       yaxis: yAxis(span, inner, colours, text),
       shapes: shown === null ? [] : [horizontalLine(shown, colours)],
       annotations: [
-        ...goalLabel(labelled, text),
+        ...goalLabel(labelled, goalPlace, inner, text),
         ...labels(pieces, drawnLines, labelFrame, colours, text),
       ],
     },
@@ -352,20 +354,24 @@ const yAxis = (span, { height }, colours, text) => ({
 const goalText = (goal) => `below ${goal.toFixed(2)}`;
 
 /**
+ * The label of the goal, above or below its line.
+ *
  * @param {number | null} goal
+ * @param {TakenSpace | null} place null: none.
+ * @param {Size} inner
  * @param {Font} text
  */
-const goalLabel = (goal, text) =>
-  goal === null
+const goalLabel = (goal, place, inner, text) =>
+  goal === null || place === null
     ? []
     : [
         {
           text: goalText(goal),
           xref: "paper",
-          x: 1, // on the right, where the lines are lower
+          x: place.right / inner.width,
           xanchor: "right",
           y: goal,
-          yanchor: "bottom",
+          yanchor: place.isAbove ? "bottom" : "top",
           showarrow: false,
           borderpad: 0,
           font: text,
@@ -373,27 +379,66 @@ const goalLabel = (goal, text) =>
       ];
 
 /**
- * The space of the goal's label, which is above its line at the right end.
+ * The space of the goal's label: at the right end beside the markers, or further to the left if a
+ * line is in the way there.
  *
  * @param {number} goal
- * @param {Size} inner
- * @param {(y: number) => number} toPixel
+ * @param {Line[]} drawnLines
+ * @param {Pick<LabelFrame, "kind" | "view" | "span" | "inner">} frame
  * @returns {TakenSpace}
  */
-function goalBox(goal, { width }, toPixel) {
+function placeOfGoal(goal, drawnLines, { kind, view, span, inner }) {
+  const toValue = toX(kind, view, inner.width);
+  const toPixel = pixelsOf(span, inner);
   const textWidth = goalText(goal).length * LABEL_PX * CHARACTER_EM;
-  return {
-    left: width - textWidth - LABEL_GAP_PX,
-    right: width + LABEL_GAP_PX,
-    pixel: toPixel(goal) - LINE_PX / 2,
-    apart: LINE_PX + 2, // its font is smaller, so its box is not at whole pixels
-  };
+  const places = GOAL_PLACES.flatMap((share) => {
+    const right = inner.width * share - BESIDE_MARKERS_PX;
+    const left = right - textWidth;
+    return [true, false].map((isAbove) => ({
+      ...{ left, right, isAbove },
+      pixel: toPixel(goal) + (isAbove ? -LINE_PX / 2 : LINE_PX / 2),
+      apart: APART_PX,
+    }));
+  });
+  const isFree = (/** @type {TakenSpace} */ { left, right, pixel }) =>
+    pixel >= LINE_PX / 2 &&
+    pixel <= inner.height - LINE_PX / 2 &&
+    spansOf(drawnLines, null, { left, right }, toValue).every(isBeside(pixel, toPixel));
+  return places.find(isFree) ?? places[0];
 }
+
+/** Where the goal's label may end, as shares of the width; the lines are lower on the right. */
+const GOAL_PLACES = [1, 0.75, 0.5, 0.25];
+const BESIDE_MARKERS_PX = 24;
+
+/**
+ * A map from losses to pixels of the plot.
+ *
+ * @param {[number, number]} span
+ * @param {Size} inner
+ * @returns {(y: number) => number}
+ */
+const pixelsOf = (span, inner) => (y) => ((span[1] - y) / (span[1] - span[0])) * inner.height;
+
+/**
+ * Whether a line, of which the least and the greatest value are given, leaves a row of text free.
+ *
+ * @param {number} pixel the middle of the row.
+ * @param {(y: number) => number} toPixel
+ */
+const isBeside = (pixel, toPixel) => (/** @type {number[]} */ [least, greatest]) =>
+  toPixel(least) < pixel - LINE_PX / 2 - LINE_GAP_PX ||
+  toPixel(greatest) > pixel + LINE_PX / 2 + LINE_GAP_PX;
 
 /**
  * The space of a label in pixels: its ends, its middle, and the least distance of another middle.
  *
- * @typedef {{left: number, right: number, pixel: number, apart: number}} TakenSpace
+ * @typedef {Object} TakenSpace
+ * @property {number} left
+ * @property {number} right
+ * @property {number} pixel
+ * @property {number} apart
+ * @property {boolean} [isAbove] whether the goal's label is above its line.
  */
 
 /**
@@ -405,7 +450,7 @@ function goalBox(goal, { width }, toPixel) {
  * @property {Size} inner
  * @property {number} marginRight
  * @property {number | null} shownGoal null if its line is not in the plot.
- * @property {number | null} goal null if it has no label.
+ * @property {TakenSpace | null} goalPlace null if it has no label.
  */
 
 /**
@@ -418,12 +463,11 @@ function goalBox(goal, { width }, toPixel) {
  * @param {Font} text
  */
 function labels(pieces, drawnLines, frame, colours, text) {
-  const { kind, view, span, scale, inner, marginRight, shownGoal, goal } = frame;
+  const { kind, view, span, scale, inner, marginRight, shownGoal, goalPlace } = frame;
   const toValue = toX(kind, view, inner.width);
-  const toPixel = (/** @type {number} */ y) =>
-    ((span[1] - y) / (span[1] - span[0])) * inner.height;
+  const toPixel = pixelsOf(span, inner);
   /** @type {TakenSpace[]} */
-  const taken = goal === null ? [] : [goalBox(goal, inner, toPixel)];
+  const taken = goalPlace === null ? [] : [goalPlace];
   return pieces
     .flatMap((piece) => {
       const end = lastInView(piece, view, span[1]);
@@ -431,22 +475,22 @@ function labels(pieces, drawnLines, frame, colours, text) {
     })
     .sort((a, b) => b.end[1] - a.end[1])
     .flatMap(({ piece, end: [x, y] }) => {
-      const left = scale(x) + 9;
+      // In the right margin there is space below; within the plot other lines are in the way.
+      const beside = scale(x) + MARKER_GAP_PX > inner.width * 0.94;
+      const left = Math.max(scale(x) + MARKER_GAP_PX, beside ? inner.width + LINE_GAP_PX : 0);
       const space = inner.width + marginRight - left;
       // A line that leaves the plot at the top is named there.
       const above = toPixel(y) < 0 ? "↑ " : "";
       const name = above + fitting(piece.name, space - widthOf(above, text.family), text.family);
       const right = left + widthOf(name, text.family);
-      // In the right margin there is space below; within the plot other lines are in the way.
-      const beside = left > inner.width * 0.94;
       const bottom = inner.height + (beside ? LINE_PX * 2 : 0);
       const box = { left, right, bottom, most: LINE_PX * (beside ? 8 : 3) };
       const spans = spansOf(drawnLines, piece, box, toValue);
       if (shownGoal !== null && left < inner.width) spans.push([shownGoal, shownGoal]);
-      const crossing = spans.map((span) => span.map(toPixel));
-      const pixel = freeRow(Math.max(toPixel(y), 0), box, taken, crossing);
+      const isFree = (/** @type {number} */ row) => spans.every(isBeside(row, toPixel));
+      const pixel = freeRow(Math.max(toPixel(y), 0), box, taken, isFree);
       if (pixel === null) return [];
-      taken.push({ left, right, pixel, apart: LINE_PX });
+      taken.push({ left, right, pixel, apart: APART_PX });
       const label = {
         text: escapeLabel(name),
         xref: "paper",
@@ -508,16 +552,13 @@ function fitting(name, width, family) {
  * @param {{left: number, right: number, bottom: number, most: number}} box `most` is the greatest
  *   distance from `wanted`.
  * @param {TakenSpace[]} taken
- * @param {number[][]} crossing the lowest and the highest pixel of each line there.
+ * @param {(pixel: number) => boolean} isFree whether no line is in a row.
  */
-function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
+function freeRow(wanted, { left, right, bottom, most }, taken, isFree) {
   const near = taken.filter((other) => other.left < right && other.right > left);
   const free = (/** @type {number} */ pixel) =>
     near.every((other) => Math.abs(other.pixel - pixel) >= other.apart) &&
-    crossing.every(
-      ([low, high]) => low < pixel - LINE_PX / 2 - LINE_GAP_PX ||
-        high > pixel + LINE_PX / 2 + LINE_GAP_PX,
-    );
+    isFree(pixel);
   for (let off = 0; off < most; off += 1) {
     for (const pixel of [wanted + off, wanted - off]) {
       if (pixel >= 0 && pixel <= bottom && free(pixel)) return pixel;
@@ -530,7 +571,7 @@ function freeRow(wanted, { left, right, bottom, most }, taken, crossing) {
  * The least and the greatest value of each other line within the width of a box.
  *
  * @param {Line[]} pieces
- * @param {Line} own
+ * @param {Line | null} own
  * @param {{left: number, right: number}} box
  * @param {(pixel: number) => number} toValue
  */

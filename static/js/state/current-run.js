@@ -160,11 +160,10 @@ export class CurrentRun {
     if (this.#store.get().runId !== id) return;
     const others = (this.#store.get().runs ?? []).filter((run) => run.id !== id);
     const next = defaultRun(others);
-    toast(
-      next
-        ? "The requested run does not exist. This is another run."
-        : "The requested run does not exist, and there are no other runs.",
-    );
+    const { run } = this.#store.get();
+    const gone = run?.id === id ? `“${run.name}” was deleted` : "The requested run does not exist";
+    const name = others.find((each) => each.id === next)?.name;
+    toast(next ? `${gone}. This is “${name}”.` : `${gone}, and there are no other runs.`);
     this.#show(next);
   }
 }

@@ -179,6 +179,21 @@ COVERED = """() => {
   }
   return [lines.length, labels.length, hits];
 }"""
+# The names at the ends of the lines, from above: their distances from the ends, and the ends, in
+# pixels.
+NAMES = """() => {
+  const { data, layout } = document.querySelector("#compare-plot");
+  const [bottom, top] = layout.yaxis.range;
+  const height = layout.height - layout.margin.t - layout.margin.b;
+  return layout.annotations
+    .filter(({ xshift }) => xshift)
+    .sort((a, b) => b.yshift - a.yshift)
+    .map(({ font, yshift }) => {
+      const line = data.find(({ mode, line }) => mode === "lines" && line.color === font.color);
+      const end = ((top - line.y.at(-1)) / (top - bottom)) * height;
+      return [Math.abs(end + yshift), end];
+    });
+}"""
 SCROLL_SIZE = (
     "(({ scrollWidth, scrollHeight }) => [scrollWidth, scrollHeight])(document.documentElement)"
 )
@@ -258,6 +273,11 @@ def test_a_full_page_names_what_does_not_fit_and_no_text_is_faint_covered_or_cut
             lambda found: len(found) == 1 + len(runs) and are_apart(found),
             "the labels to be apart",
         )
+        names = page.evaluate(NAMES)
+        assert len(names) == len(runs)
+        # The goal moves no name away from its line.
+        assert names[0][0] < 2
+        assert [end for _, end in names] == sorted(end for _, end in names)
 
     title = page.locator("#compare-plot .xtitle")
     expect(title).to_have_text("update")
