@@ -29,7 +29,7 @@ def test_a_problem_is_written_and_the_gradients_beside_it_are_checked(tmp_path):
     other = run("check", mine, "--seed", "4")
     assert other.exit_code == 1
     assert "mean_instead_of_sum" not in other.output
-    assert "Problem: lstm, 1 layer(s), m = 20, T = 10, seed 4." in other.output
+    assert "Problem: lstm, layers: 1, m = 20, T = 10, seed 4." in other.output
 
     (tmp_path / "problem.npz").write_bytes(b"")
     assert "problem.npz beside it is not a problem" in run("check", mine).output.replace("\n", " ")

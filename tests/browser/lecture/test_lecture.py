@@ -150,6 +150,50 @@ def waits_for(page: Page, part: str) -> None:
     )
 
 
+def test_a_new_viewer_gets_no_tour_and_a_message_covers_nothing_on_the_projector(
+    server: Server, keep_run: Callable[..., str], open_window: Callable[..., Window]
+) -> None:
+    run = keep_run(updates=200, hidden_size=10, sample_every=100)
+    presenter = open_window().open(server, run)
+    viewer = open_window(first_visit=True).page
+    viewer.goto(start_lecture(presenter))
+    chart = viewer.locator("#chart[data-drawn-update]")
+    chart.wait_for(state="attached")
+    presenter.get_by_role("link", name="Inside", exact=True).click()
+    waits_for(viewer, "/inside")
+    # The page's scripts have run.
+    expect(presenter.locator("#lecture-state")).to_have_text("Presenting")
+    presenter.get_by_role("link", name="Watch", exact=True).click()
+    viewer.wait_for_url(lambda url: "/inside" not in url)
+    chart.wait_for(state="attached")
+    expect(viewer.locator("#lecture-state")).to_have_text("Following the presenter")
+    expect(viewer.locator("#tour")).to_be_hidden()
+
+    presenter.locator("#chart[data-drawn-update]").wait_for(state="attached")
+    presenter.set_viewport_size({"width": 1280, "height": 720})
+    presenter.keyboard.press("b")
+    expect(presenter.locator("header.top")).to_be_hidden()
+    presenter.keyboard.press("q")
+    expect(presenter.locator(".projector-code")).to_be_visible()
+    presenter.keyboard.press("c")
+    expect(presenter.locator(".toast")).to_be_visible()
+    eventually(lambda: presenter.evaluate(COVERED), [].__eq__, "a message that covers nothing")
+
+
+# Parts of the projector layout that overlap the message.
+COVERED = """
+() => {
+  const message = document.querySelector(".toast").getBoundingClientRect();
+  const parts = [".figures", ".projector-leave", ".projector-code", "#sample-text", "#quality"];
+  return parts.filter((part) => {
+    const { left, right, top, bottom } = document.querySelector(part).getBoundingClientRect();
+    return left < message.right && right > message.left && top < message.bottom &&
+      bottom > message.top;
+  });
+}
+"""
+
+
 # Another presenter, who shows a view after the server has counted its page.
 SECOND_PRESENTER = """
 (view) => {

@@ -51,12 +51,20 @@ def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
     expect(page.locator("#toasts .toast")).to_be_visible()
     expect(page.locator("#notice")).to_contain_text("Paused at update 26")
 
+    # A number that is too small makes no update.
+    page.locator("#step-count").fill("-3")
+    page.locator("#step-count").press("Enter")
+    expect(page.locator("#step-count")).to_have_js_property("validity.valid", False)
+    page.locator("#step-count").fill("1")
+    page.locator("#step").click()
+    expect(page.locator("#notice")).to_contain_text("Paused at update 27")
+
     # Letters typed into a field are not shortcuts.
     page.locator("#write").click()
     page.locator("#passage-prime-text").fill("")
     page.locator("#passage-prime-text").press_sequentially("ss cc")
     assert page.locator("#passage-prime-text").input_value() == "ss cc"
-    assert server.call("GET", f"runs/{run}")["update"] == 26
+    assert server.call("GET", f"runs/{run}")["update"] == 27
     assert server.call("GET", f"runs/{run}/checkpoints") == []
     page.locator("#passage-prime-text").fill("")
     page.locator("#passage-close").click()
@@ -81,9 +89,9 @@ def test_steps_are_exact_and_in_order_and_a_refusal_or_typed_letters_make_none(
     expect(page.locator("#step")).to_have_attribute("aria-busy", "true")
     eventually(lambda: page.evaluate("0") or len(held), bool, "the request of the step")
     held[0].continue_()
-    expect(page.locator("#figure-update")).to_have_text("1,528")
+    expect(page.locator("#figure-update")).to_have_text("1,529")
     page.unroute("**/step")
-    assert server.call("GET", f"runs/{run}")["update"] == 1_528
+    assert server.call("GET", f"runs/{run}")["update"] == 1_529
 
     # A stopped run is not said to run until stopped.
     note = page.locator("#figure-update-note")

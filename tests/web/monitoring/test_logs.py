@@ -24,7 +24,8 @@ def events(caplog):
 
 def test_a_state_is_logged_when_it_changes(caplog):
     caplog.set_level(logging.INFO)
-    log = RunLog([run("a", RunState.PAUSED, 5)])
+    log = RunLog()
+    log.know([run("a", RunState.PAUSED, 5)])
     for state in (RunState.PAUSED, RunState.RUNNING, RunState.RUNNING, RunState.FINISHED):
         log.publish("a", {"type": "state", "run_state": run("a", state, 5)})
     log.publish("b", {"type": "state", "run_state": run("b", RunState.RUNNING)})
@@ -39,7 +40,7 @@ def test_a_state_is_logged_when_it_changes(caplog):
 
 def test_a_name_cannot_add_lines(caplog):
     error = "broken\nrun b finished\x1b[2J"
-    RunLog([]).publish("a", {"type": "state", "run_state": run("a", RunState.FAILED, 1, error)})
+    RunLog().publish("a", {"type": "state", "run_state": run("a", RunState.FAILED, 1, error)})
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert "broken" in record.getMessage()
@@ -95,3 +96,19 @@ def test_each_event_of_a_run_is_a_line_with_its_id(serve, tmp_path, kind):
         "stopped",
         "deleted",
     ], said
+
+
+@pytest.mark.process
+def test_a_run_that_a_crash_interrupted_is_logged_once(serve, tmp_path):
+    server = serve("--no-demo")
+    made = server.create(max_updates=None, hidden_size=10)
+    server.kill()
+    found = []
+    for start in range(2):
+        path = tmp_path / f"log{start}"
+        with path.open("w") as errors:
+            server = serve("--no-demo", "--log-level", "info", stderr=errors)
+            assert server.run(made)["state"] == "interrupted"
+            assert server.terminate() == 0
+        found.append(re.findall(rf"INFO: +run {made['id']} (\w+)", path.read_text()))
+    assert found == [["interrupted"], []]
