@@ -174,7 +174,7 @@ async def _create_services(settings: Settings) -> Services:
         await cluster.wait_for_scheduler()
     wall = Wall(supervisor.runs, supervisor.store)
     broadcaster.follow(wall)
-    run_log.know(supervisor.runs())
+    run_log.set_states(supervisor.runs())
     store_reader = LimitedStoreReader(supervisor.store, settings.max_read_requests)
     max_waiting = settings.max_waiting_requests
     max_characters = settings.max_probe_characters

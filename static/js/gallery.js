@@ -1,7 +1,7 @@
 /** The entry of the gallery: saved passages, newest first. */
 
 import * as api from "./net/api.js";
-import { el, find, rooted, setText } from "./lib/dom.js";
+import { el, find, rooted, setChildren, setText } from "./lib/dom.js";
 import * as format from "./lib/format.js";
 import { LIMITS } from "./lib/limits.js";
 import { firstWords, PassageCard } from "./passage/saved-passage.js";
@@ -151,17 +151,16 @@ function showCards(now) {
   const ids = new Set(now.map(({ id }) => id));
   for (const [id, card] of shown) {
     if (ids.has(id)) continue;
-    card.element.remove();
     shown.delete(id);
   }
   const words = new Map(runs.map(({ id, watch_words: watched }) => [id, watched]));
-  now.forEach((passage, i) => {
+  const elements = now.map((passage) => {
     const card = shown.get(passage.id) ?? new PassageCard(passage.id, { operator, ...actions });
     shown.set(passage.id, card);
     card.show(passage, words.get(passage.run) ?? []);
-    const there = list.children[i] ?? null;
-    if (there !== card.element) list.insertBefore(card.element, there);
+    return card.element;
   });
+  setChildren(list, elements);
 }
 
 function showContents(now) {

@@ -29,8 +29,8 @@ class RunLog:
     def __init__(self) -> None:
         self._states: dict[str, RunState] = {}
 
-    def know(self, runs: Iterable[Run]) -> None:
-        """Take the states of runs as known, so that only changes are logged."""
+    def set_states(self, runs: Iterable[Run]) -> None:
+        """Set the states of runs without logging them; later changes are logged."""
         self._states |= {run.id: run.state for run in runs}
 
     def publish(self, run: str, message: LiveMessage) -> None:

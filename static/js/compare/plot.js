@@ -35,6 +35,9 @@ const NARROW_PX = textScaled(560); // of the whole chart
 const CELL_PX = 1;
 const LINE_GAP_PX = 2; // between a label and a line
 const MARKER_GAP_PX = 9; // between the end of a line and its name
+// Where the goal's label may end, as shares of the width: the lines are lower on the right.
+const GOAL_ENDS = [1, 0.75, 0.5, 0.25];
+const BESIDE_MARKERS_PX = 24;
 const SHORTEST = 4; // characters of a name
 const TITLE_PX = textScaled(18);
 const MARKER_APART_PX = 14;
@@ -117,7 +120,7 @@ export function plotOf(state, colours, size, font) {
       yaxis: yAxis(span, inner, colours, text),
       shapes: shown === null ? [] : [horizontalLine(shown, colours)],
       annotations: [
-        ...goalLabel(labelled, goalPlace, inner, text),
+        ...goalLabel(goalPlace, inner, text),
         ...labels(pieces, drawnLines, labelFrame, colours, text),
       ],
     },
@@ -356,21 +359,20 @@ const goalText = (goal) => `below ${goal.toFixed(2)}`;
 /**
  * The label of the goal, above or below its line.
  *
- * @param {number | null} goal
- * @param {TakenSpace | null} place null: none.
+ * @param {GoalPlace | null} place null: none.
  * @param {Size} inner
  * @param {Font} text
  */
-const goalLabel = (goal, place, inner, text) =>
-  goal === null || place === null
+const goalLabel = (place, inner, text) =>
+  place === null
     ? []
     : [
         {
-          text: goalText(goal),
+          text: goalText(place.goal),
           xref: "paper",
           x: place.right / inner.width,
           xanchor: "right",
-          y: goal,
+          y: place.goal,
           yanchor: place.isAbove ? "bottom" : "top",
           showarrow: false,
           borderpad: 0,
@@ -385,17 +387,17 @@ const goalLabel = (goal, place, inner, text) =>
  * @param {number} goal
  * @param {Line[]} drawnLines
  * @param {Pick<LabelFrame, "kind" | "view" | "span" | "inner">} frame
- * @returns {TakenSpace}
+ * @returns {GoalPlace}
  */
 function placeOfGoal(goal, drawnLines, { kind, view, span, inner }) {
   const toValue = toX(kind, view, inner.width);
   const toPixel = pixelsOf(span, inner);
   const textWidth = goalText(goal).length * LABEL_PX * CHARACTER_EM;
-  const places = GOAL_PLACES.flatMap((share) => {
+  const places = GOAL_ENDS.flatMap((share) => {
     const right = inner.width * share - BESIDE_MARKERS_PX;
     const left = right - textWidth;
     return [true, false].map((isAbove) => ({
-      ...{ left, right, isAbove },
+      ...{ goal, left, right, isAbove },
       pixel: toPixel(goal) + (isAbove ? -LINE_PX / 2 : LINE_PX / 2),
       apart: APART_PX,
     }));
@@ -406,10 +408,6 @@ function placeOfGoal(goal, drawnLines, { kind, view, span, inner }) {
     spansOf(drawnLines, null, { left, right }, toValue).every(isBeside(pixel, toPixel));
   return places.find(isFree) ?? places[0];
 }
-
-/** Where the goal's label may end, as shares of the width; the lines are lower on the right. */
-const GOAL_PLACES = [1, 0.75, 0.5, 0.25];
-const BESIDE_MARKERS_PX = 24;
 
 /**
  * A map from losses to pixels of the plot.
@@ -433,12 +431,9 @@ const isBeside = (pixel, toPixel) => (/** @type {number[]} */ [least, greatest])
 /**
  * The space of a label in pixels: its ends, its middle, and the least distance of another middle.
  *
- * @typedef {Object} TakenSpace
- * @property {number} left
- * @property {number} right
- * @property {number} pixel
- * @property {number} apart
- * @property {boolean} [isAbove] whether the goal's label is above its line.
+ * @typedef {{left: number, right: number, pixel: number, apart: number}} TakenSpace
+ *
+ * @typedef {TakenSpace & {goal: number, isAbove: boolean}} GoalPlace above its line, or below it.
  */
 
 /**
@@ -450,7 +445,7 @@ const isBeside = (pixel, toPixel) => (/** @type {number[]} */ [least, greatest])
  * @property {Size} inner
  * @property {number} marginRight
  * @property {number | null} shownGoal null if its line is not in the plot.
- * @property {TakenSpace | null} goalPlace null if it has no label.
+ * @property {GoalPlace | null} goalPlace null if it has no label.
  */
 
 /**

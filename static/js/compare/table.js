@@ -3,7 +3,7 @@
 import { tableOf } from "./columns.js";
 import { isPageOutdated, metricInView, visibleRuns } from "./reducers.js";
 import { markerIcon } from "./series-styles.js";
-import { el, find, focusedElement, icon, rooted, setText } from "../lib/dom.js";
+import { el, find, focusedElement, icon, rooted, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 
 const BETWEEN_MS = 250;
@@ -68,21 +68,11 @@ export class CompareTable {
     this.#order(rows.map((row) => this.#showRow(row, columns, state)));
   }
 
-  /**
-   * Order the rows, without moving those in the right place, so that the focus stays.
-   *
-   * @param {any[]} items
-   */
+  /** @param {any[]} items */
   #order(items) {
     for (const row of [...this.#body.children]) if (!items.includes(row)) row.remove();
-    if (this.#body.querySelector("input")) return; // moving a row would end the renaming
-    items.forEach((item, i) => {
-      const there = this.#body.children[i];
-      if (there === item) return;
-      const focused = item.contains(document.activeElement) ? focusedElement() : null;
-      this.#body.insertBefore(item, there ?? null);
-      focused?.focus();
-    });
+    // Moving a row would end the renaming.
+    if (!this.#body.querySelector("input")) setChildren(this.#body, items);
   }
 
   /**

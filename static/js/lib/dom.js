@@ -98,19 +98,23 @@ export function setText(element, text) {
 }
 
 /**
- * Make `items` the children of an element. Those that stay are not touched where possible, because
- * one that is removed loses the focus, and a click that is under way.
+ * Make `items` the children of an element. Those in the right place are not moved: that would cost
+ * a layout, and end a click that is under way. The focus stays in one that is moved.
  *
  * @param {Element} parent
  * @param {Element[]} items
  */
 export function setChildren(parent, items) {
   const kept = new Set(items);
+  const focused = focusedElement();
   for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
-  items.forEach((item, i) => {
-    const there = parent.children[i] ?? null;
-    if (there !== item) parent.insertBefore(item, there);
-  });
+  let there = parent.firstElementChild;
+  for (const item of items) {
+    if (item === there) there = there.nextElementSibling;
+    else parent.insertBefore(item, there);
+  }
+  const lost = focused !== focusedElement();
+  if (focused && lost && parent.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 /**

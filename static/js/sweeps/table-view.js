@@ -1,6 +1,6 @@
 /** The table of the configurations of a sweep. */
 
-import { el, find, focusedElement, rooted, setText } from "../lib/dom.js";
+import { el, find, rooted, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { configurationsOf } from "./configurations.js";
 import { axesOf, colourClass, GOAL, numbersWithin, listedConfigurations } from "./reducers.js";
@@ -112,26 +112,8 @@ export class ConfigurationTable {
     more.hidden = rows.length === listed.length;
     setText(more, `Show ${Math.min(listed.length - rows.length, PAGE_ROWS)} more`);
     if (inPlace) this.#body.append(...items.filter((item) => !item.isConnected));
-    else this.#order(items);
+    else setChildren(this.#body, items);
     this.#showCounts(sweep, listed);
-  }
-
-  /**
-   * Order the rows, without moving those in the right place, so that the focus stays.
-   *
-   * @param {any[]} items
-   */
-  #order(items) {
-    const wanted = new Set(items);
-    for (const row of [...this.#body.children]) if (!wanted.has(row)) row.remove();
-    const focused = this.#body.contains(document.activeElement) ? focusedElement() : null;
-    /** @type {any} */
-    let there = this.#body.firstElementChild;
-    for (const item of items) {
-      if (there === item) there = there.nextElementSibling;
-      else this.#body.insertBefore(item, there);
-    }
-    if (focused !== focusedElement()) focused?.focus({ preventScroll: true });
   }
 
   /**

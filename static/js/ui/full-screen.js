@@ -44,7 +44,7 @@ export class FullScreenLayout {
       await document.documentElement.requestFullscreen();
       this.#entered = this.isOn;
       // The layout was left meanwhile.
-      if (!this.isOn) document.exitFullscreen();
+      if (!this.isOn) await document.exitFullscreen();
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
     }

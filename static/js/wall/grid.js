@@ -3,7 +3,7 @@
  * anew only while nobody points at them or has the focus in them.
  */
 
-import { find, focusedElement, setText } from "../lib/dom.js";
+import { find, focusedElement, setChildren, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { memoize } from "../lib/memoize.js";
 import { distinctions } from "../run-lists/labels.js";
@@ -93,24 +93,15 @@ export class WallGrid {
   #place() {
     const { order, shown } = this.#store.get();
     this.#known = this.#distinctions(this.#store.get());
-    const focused = focusedElement();
     const ids = order.slice(0, shown);
     const items = ids.map((id) => this.#cardOf(id).element);
     const present = new Set(ids);
     for (const [id, card] of this.#cards) {
       if (present.has(id)) continue;
       this.#observer.unobserve(card.element);
-      card.element.remove();
       this.#cards.delete(id);
     }
-    // A card that stays where it is needs no new layout.
-    let next = this.#list.firstElementChild;
-    for (const item of items) {
-      if (item === next) next = next?.nextElementSibling ?? null;
-      else this.#list.insertBefore(item, next);
-    }
-    const lost = focused !== focusedElement();
-    if (focused && lost && this.#list.contains(focused)) focused.focus();
+    setChildren(this.#list, items);
     if (!present.has(this.#reachable)) this.#reach(ids[0] ?? "");
     const left = order.length - ids.length;
     find("#wall-more").hidden = left <= 0;

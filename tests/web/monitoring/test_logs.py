@@ -25,7 +25,7 @@ def events(caplog):
 def test_a_state_is_logged_when_it_changes(caplog):
     caplog.set_level(logging.INFO)
     log = RunLog()
-    log.know([run("a", RunState.PAUSED, 5)])
+    log.set_states([run("a", RunState.PAUSED, 5)])
     for state in (RunState.PAUSED, RunState.RUNNING, RunState.RUNNING, RunState.FINISHED):
         log.publish("a", {"type": "state", "run_state": run("a", state, 5)})
     log.publish("b", {"type": "state", "run_state": run("b", RunState.RUNNING)})

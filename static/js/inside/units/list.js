@@ -1,6 +1,6 @@
 /** The list of units and of the features that they follow. */
 
-import { el, find, focusedElement, setText } from "../../lib/dom.js";
+import { el, find, setChildren, setText } from "../../lib/dom.js";
 import * as format from "../../lib/format.js";
 import { rowsOf, sortedBy, unitName } from "./unit-rows.js";
 import { signed } from "./unit-words.js";
@@ -35,7 +35,7 @@ export function mountUnitList(store) {
       sort,
     });
     const shown = fitting.slice(0, MOST_ROWS);
-    order(shown.map((unit) => showRow(unit, unitList.layers)));
+    setChildren(body, shown.map((unit) => showRow(unit, unitList.layers)));
     const rest = format.plural(fitting.length - shown.length, "more unit", "more units");
     const more = fitting.length ? `${rest}: search to find one.` : "No unit of this list fits.";
     setText(find("#units-more"), fitting.length && fitting.length === shown.length ? "" : more);
@@ -46,17 +46,6 @@ export function mountUnitList(store) {
       else column.removeAttribute("aria-sort");
     }
     showSelected();
-  };
-
-  /** Put the rows in order. Those in the right place are not moved, so that the focus stays. */
-  const order = (/** @type {any[]} */ wanted) => {
-    const kept = new Set(wanted);
-    for (const row of [...body.children]) if (!kept.has(row)) row.remove();
-    const focused = focusedElement();
-    wanted.forEach((row, i) => {
-      if (body.children[i] !== row) body.insertBefore(row, body.children[i] ?? null);
-    });
-    if (focused && body.contains(focused) && focused !== focusedElement()) focused.focus();
   };
 
   /** The row of a unit, with its figures. */
